@@ -1,0 +1,267 @@
+"""Train the notebook's network for many seeds, whole and with one part taken away.
+
+`python tests/study.py` runs what tests/records/study.csv still lacks and prints the table;
+`python tests/study.py --validation` does the same for the settings that were tried on held-out
+training images (tests/records/settings.csv). Stop it with Ctrl-C and start it again at any time:
+every finished run is kept.
+"""
+
+import argparse
+import contextlib
+import csv
+import io
+import multiprocessing
+import os
+import statistics
+import sys
+import tempfile
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import cells
+from tqdm import tqdm
+
+RECORDS = Path(__file__).resolve().parent / "records"
+FULL = "full recipe"
+REQUIRED = 9_940
+COLUMNS = [
+    "variant",
+    "seed",
+    "parameters",
+    "correct",
+    "loss",
+    "first_epoch",
+    "seconds_per_epoch",
+    "python",
+    "torch",
+    "torchvision",
+    "processor",
+]
+
+# What is changed in the notebook for each variant: (settings, edits of the code).
+VARIANTS = {
+    FULL: ({}, []),
+    "no batch normalisation": (
+        {},
+        [
+            ("        nn.BatchNorm2d(out_channels),\n", ""),
+            ("padding=padding, bias=False", "padding=padding"),
+        ],
+    ),
+    "no dropout": ({"DROPOUT": 0}, []),
+    "no global average pooling": (
+        {},
+        [
+            ("            nn.AdaptiveAvgPool2d(1),", "            #"),
+            ("nn.Linear(24, 10)", "nn.Linear(96, 10)"),
+        ],
+    ),
+    "no fully connected layer": (
+        {},
+        [
+            ("nn.AdaptiveAvgPool2d(1),", "nn.Conv2d(24, 10, 1), nn.AdaptiveAvgPool2d(1),"),
+            ("            nn.Linear(24, 10),", "            #"),
+        ],
+    ),
+    "no augmentation": ({"ROTATION": 0, "SHIFT": 0, "SCALE": 0, "SHEAR": 0}, []),
+    "no one-cycle schedule": ({}, [("        scheduler.step()\n", "")]),
+    "no weight averaging": ({}, [("evaluate(averaged_model, test", "evaluate(model, test")]),
+    "no expand and squeeze": (
+        {},
+        [
+            ("*block(1, 8),", "*block(1, 4),"),
+            ("*block(8, 16, pool", "*block(4, 10, pool"),
+            ("*block(16, 12),", "*block(10, 12),"),
+            ("*block(12, 32, pool", "*block(12, 16, pool"),
+            ("*block(32, 20, kernel", "*block(16, 18, kernel"),
+            ("*block(20, 20,", "*block(18, 20,"),
+            ("*block(20, 12,", "*block(20, 22,"),
+            ("*block(12, 24,", "*block(22, 24,"),
+        ],
+    ),
+}
+# The settings that were tried on held-out training images, each beside the recipe's own.
+SETTINGS = {
+    FULL: ({}, []),
+    "dropout 0": ({"DROPOUT": 0.0}, []),
+    "dropout 0.05": ({"DROPOUT": 0.05}, []),
+    "weight decay 1e-4": ({"WEIGHT_DECAY": 1e-4}, []),
+    "weight decay 1e-3": ({"WEIGHT_DECAY": 1e-3}, []),
+    "peak rate 0.05": ({"PEAK_LEARNING_RATE": 0.05}, []),
+    "peak rate 0.2": ({"PEAK_LEARNING_RATE": 0.2}, []),
+    "batch size 64": ({"BATCH_SIZE": 64}, []),
+    "no shear": ({"SHEAR": 0}, []),
+    "no clean epochs": ({"CLEAN_EPOCHS": 0}, []),
+    "average over a twentieth": ({"AVERAGE_SHARE": 0.05}, []),
+    "average over a fifth": ({"AVERAGE_SHARE": 0.2}, []),
+    "all convolutions padded": (
+        {},
+        [
+            ("*block(1, 8),", "*block(1, 8, padding=1),"),
+            ("*block(8, 16, pool", "*block(8, 16, padding=1, pool"),
+            ("*block(16, 12),", "*block(16, 12, padding=1),"),
+            ("*block(12, 32, pool", "*block(12, 32, padding=1, pool"),
+        ],
+    ),
+}
+
+
+def run(variant, seed, settings, edits, validation):
+    """Train one variant with one seed; return its row of the records."""
+    import torch
+
+    torch.set_num_threads(1)
+    notebook = cells.edited(cells.read(), edits)
+    data = str(cells.ROOT / "data")
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        names = cells.train(
+            notebook,
+            validation,
+            SEED=seed,
+            DATA_FOLDER=data,
+            WEIGHTS_FILE=f"{folder}/weights.pt",
+            **settings,
+        )
+    correct = [epoch["test_correct"] for epoch in names["history"]]
+    if len(correct) != names["EPOCHS"]:
+        raise RuntimeError("interrupted")
+    values = (
+        variant,
+        seed,
+        sum(parameter.numel() for parameter in names["model"].parameters()),
+        " ".join(map(str, correct)),
+        " ".join(f"{epoch['test_loss']:.5f}" for epoch in names["history"]),
+        next((epoch for epoch, count in enumerate(correct, start=1) if count >= REQUIRED), ""),
+        f"{statistics.median(epoch['seconds'] for epoch in names['history']):.1f}",
+        names["platform"].python_version(),
+        torch.__version__,
+        names["torchvision"].__version__,
+        names["processor"],
+    )
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def read_records(path):
+    """Return the rows of the CSV at path, none where there is no such file."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def append_record(path, row):
+    """Add row to the CSV at path and make sure that it is on the disk."""
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def table(records, variants):
+    """Return the lines of the table of records: one per variant, compared with the first."""
+    lines = [
+        f"{'variant':26}{'n':>3}{'parameters':>12}{'mean %':>8}{'std':>7}{'worst %':>9}"
+        + f"{'change':>8}{'loss':>8}{'last four':>11}{'first epoch':>13}"
+    ]
+    reference = None
+    for variant in variants:
+        rows = [row for row in records if row["variant"] == variant]
+        if not rows:
+            continue
+        correct = [[int(count) for count in row["correct"].split()] for row in rows]
+        accuracies = [counts[-1] / 100 for counts in correct]
+        mean = statistics.mean(accuracies)
+        reference = reference or mean
+        spread = statistics.stdev(accuracies) if len(rows) > 1 else 0
+        loss = statistics.mean(float(row["loss"].split()[-1]) for row in rows)
+        last_four = min(min(counts[-4:]) for counts in correct) / 100
+        first = [int(row["first_epoch"]) for row in rows if row["first_epoch"]]
+        reached = "not always"
+        if len(first) == len(rows):
+            reached = f"{statistics.median(first):.0f} to {max(first)}"
+        lines.append(
+            f"{variant:26}{len(rows):3}{int(rows[0]['parameters']):12,}{mean:8.2f}{spread:7.3f}"
+            + f"{min(accuracies):9.2f}{mean - reference:+8.2f}{loss:8.4f}{last_four:11.2f}"
+            + f"{reached:>13}"
+        )
+    lines.append("last four: the worst of the last four epochs of any seed, in per cent.")
+    lines.append("first epoch: the first at or above 99.40 %, median to worst seed.")
+    return lines
+
+
+def execute(todo, path, processes, work):
+    """Call work(*job) for each job, several at once, adding results to path; return failures."""
+    failures = []
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        futures = {pool.submit(work, *job): job for job in todo}
+        try:
+            for future in tqdm(as_completed(futures), total=len(futures), unit="run"):
+                try:
+                    append_record(path, future.result())
+                except Exception as error:
+                    failures.append(f"{futures[future][:2]}: {type(error).__name__}: {error}")
+                    tqdm.write(f"Failed: {failures[-1]}")
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return failures
+
+
+def main(arguments=None, work=run):
+    """Run what the records lack, print the table; return the exit status."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--validation", action="store_true", help="use held-out training images, try the settings"
+    )
+    parser.add_argument("--variants", nargs="+", help="only these variants")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", help="these seeds instead of the planned ones"
+    )
+    parser.add_argument(
+        "--processes", type=int, default=os.cpu_count(), help="runs at once, one thread each"
+    )
+    parser.add_argument(
+        "--slice",
+        default="0/1",
+        help="I/N: only every N-th missing run, from the I-th (0 is the first)",
+    )
+    parser.add_argument("--output", type=Path, help="the CSV to read and extend")
+    options = parser.parse_args(arguments)
+    variants = SETTINGS if options.validation else VARIANTS
+    path = options.output or RECORDS / ("settings.csv" if options.validation else "study.csv")
+    seeds = dict.fromkeys(variants, range(3 if options.validation else 5))
+    seeds[FULL] = range(3 if options.validation else 20)
+
+    done = {(row["variant"], int(row["seed"])) for row in read_records(path)}
+    planned = [
+        (variant, seed, *variants[variant], options.validation)
+        for variant in options.variants or variants
+        for seed in options.seeds or seeds[variant]
+    ]
+    index, count = map(int, options.slice.split("/"))
+    todo = [job for job in planned if job[:2] not in done][index::count]
+    failures = []
+    if todo:
+        print(f"{len(planned) - len(todo)} of {len(planned)} runs are there; {len(todo)} to do.")
+        # Once, before several processes want it.
+        cells.definitions()["load_mnist"](cells.ROOT / "data")
+        failures = execute(todo, path, options.processes, work)
+    else:
+        print(f"Nothing to do: all {len(planned)} runs are in {path}.")
+    print("\n".join(table(read_records(path), variants)))
+    print("\n".join(failures))
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("Stopped. Every finished run is kept; the same command goes on from here.")
