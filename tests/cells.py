@@ -16,6 +16,11 @@ def read(path=NOTEBOOK):
     return nbformat.read(path, as_version=4)
 
 
+def write(notebook, path=NOTEBOOK):
+    """Save notebook at path."""
+    nbformat.write(notebook, path)
+
+
 def code_cells(notebook):
     """Return the code cells of notebook, in order."""
     return [cell for cell in notebook.cells if cell.cell_type == "code"]

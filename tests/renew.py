@@ -1,47 +1,58 @@
 """Run the notebook, save its outputs in it, and write its numbers into the README.
 
-`pip install nbclient && python tests/renew.py` after any change to a code cell;
+`pip install nbclient && python tests/renew.py` after any change to a code cell.
 `python tests/renew.py --readme` writes the README's numbers alone.
+`python tests/renew.py --record FILE` runs the notebook in another environment, leaves it as it is,
+and keeps what it printed in FILE, for the README's table of versions.
 """
 
+import argparse
+import json
 import re
-import sys
+from pathlib import Path
 
 import cells
 
 README = cells.ROOT / "README.md"
+OTHER_RUNS = [cells.ROOT / "tests" / "records" / "colab-versions.json"]
 
 
-def output(notebook, identifier):
-    """Return what the cell with this id printed in the saved run."""
-    printed = cells.cell(notebook, identifier).outputs
-    return "".join(part.text for part in printed if part.output_type == "stream")
+def printed(notebook):
+    """Return what each code cell printed in the saved run, by the cell's id."""
+    return {
+        cell.id: "".join(part.text for part in cell.outputs if part.output_type == "stream")
+        for cell in cells.code_cells(notebook)
+    }
 
 
-def figures(notebook):
-    """Return the numbers of the saved run, each as the text that the README shows."""
-    find = re.search
-    log, times = output(notebook, "train"), output(notebook, "time")
-    device, versions = output(notebook, "device").splitlines()
+def figures(texts):
+    """Return the numbers of the run that printed texts, each as the README shows it."""
+    log, times = texts["train"], texts["time"]
+    device, versions = texts["device"].splitlines()
     correct = [int(count) for count in re.findall(r"Accuracy: (\d+)/", log)]
     return {
         "accuracy": f"{correct[-1] / 100:.2f}",
         "mistakes": str(10_000 - correct[-1]),
         "last_four": f"{min(correct[-4:]) / 100:.2f}",
         "loss": re.findall(r"Average loss: ([\d.]+)", log)[-1],
-        "epochs": str(len(correct)),
-        "first": find(r"first reached in epoch: (\d+)", times)[1],
-        "total": find(r"Training: (\d+) s", times)[1],
-        "per_epoch": find(r"([\d.]+) s per epoch", times)[1],
-        "machine": find(r"\((.*)\)", device)[1],
+        "first": re.search(r"first reached in epoch: (\d+)", times)[1],
+        "total": re.search(r"Training: (\d+) s", times)[1],
+        "per_epoch": re.search(r"([\d.]+) s per epoch", times)[1],
+        "machine": re.search(r"\((.*)\)", device)[1],
         "versions": versions,
     }
 
 
 def blocks(notebook):
     """Return the README's generated blocks by name."""
-    run = figures(notebook)
-    log = re.sub(r"\n+", "\n", output(notebook, "train")).strip()
+    texts = printed(notebook)
+    run = figures(texts)
+    log = re.sub(r"\n+", "\n", texts["train"]).strip()
+    others = [figures(json.loads(path.read_text())) for path in OTHER_RUNS]
+    rows = [
+        f"| {other['versions']} | {other['machine']} | {other['accuracy']} % | {other['loss']} |"
+        for other in (run, *others)
+    ]
     return {
         "run": (
             f"The run saved in the notebook (seed 0, one uninterrupted run) ends at "
@@ -51,6 +62,13 @@ def blocks(notebook):
             f"{run['per_epoch']} s per epoch, on {run['machine']}; {run['versions']}."
         ),
         "log": f"```text\n{log}\n```",
+        "versions": "\n".join(
+            [
+                "| Versions | Machine | Accuracy, last epoch | Test loss |",
+                "|:--|:--|--:|--:|",
+                *rows,
+            ]
+        ),
     }
 
 
@@ -64,21 +82,34 @@ def filled(text, notebook):
     return text
 
 
-def main():
-    """Run and save the notebook unless only the README is asked for, then fill the README."""
-    notebook = cells.read()
-    if sys.argv[1:] != ["--readme"]:
-        import nbclient
-        import nbformat
+def execute(notebook):
+    """Run every cell of notebook in its folder and keep the outputs in notebook."""
+    import nbclient
 
-        client = nbclient.NotebookClient(
-            notebook,
-            coalesce_streams=True,  # folds a progress bar into its last line
-            record_timing=False,
-            resources={"metadata": {"path": cells.ROOT}},
-        )
-        client.execute()
-        nbformat.write(notebook, cells.NOTEBOOK)
+    nbclient.NotebookClient(
+        notebook,
+        coalesce_streams=True,  # folds a progress bar into its last line
+        record_timing=False,
+        resources={"metadata": {"path": cells.ROOT}},
+    ).execute()
+
+
+def main():
+    """Do what the command line asks for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--readme", action="store_true", help="write the README's numbers alone")
+    parser.add_argument("--record", type=Path, metavar="FILE", help="keep what a run prints")
+    options = parser.parse_args()
+    notebook = cells.read()
+    if options.record:
+        execute(notebook)
+        options.record.write_text(json.dumps(printed(notebook), indent=1) + "\n")
+        return
+    if not options.readme:
+        execute(notebook)
+        cells.write(notebook)
     README.write_text(filled(README.read_text(), notebook))
 
 

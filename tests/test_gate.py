@@ -131,7 +131,7 @@ def test_nothing_changes_what_was_loaded_or_measured(notebook):
 
 def test_the_saved_outputs_agree_with_one_another(notebook):
     """Log, reloaded weights, the gate's table and the mistakes tell of one and the same run."""
-    printed = {cell.id: renew.output(notebook, cell.id) for cell in cells.code_cells(notebook)}
+    printed = renew.printed(notebook)
     correct = [int(number) for number in re.findall(r"Accuracy: (\d+)/10000", printed["train"])]
     percent = re.findall(r"\(([\d.]+)%\)", printed["train"])
     assert percent == [f"{number / 100:.2f}" for number in correct]
@@ -149,4 +149,4 @@ def test_the_saved_outputs_agree_with_one_another(notebook):
 
 def test_the_saved_summary_is_the_network_s(notebook, names, capsys):
     exec(cells.cell(notebook, "summary").source, names)
-    assert capsys.readouterr().out.strip() == renew.output(notebook, "summary").strip()
+    assert capsys.readouterr().out.strip() == renew.printed(notebook)["summary"].strip()

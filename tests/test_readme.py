@@ -15,7 +15,7 @@ def test_its_numbers_are_those_of_the_saved_run(notebook):
 
 
 def test_a_changed_number_would_be_noticed(notebook):
-    accuracy = renew.figures(notebook)["accuracy"]
+    accuracy = renew.figures(renew.printed(notebook))["accuracy"]
     changed = TEXT.replace(f"**{accuracy} %**", "**99.99 %**")
     assert changed != TEXT and renew.filled(changed, notebook) != changed
 
