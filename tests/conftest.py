@@ -1,8 +1,12 @@
 """Fixtures that the tests share."""
 
+import os
+
 import cells
 import pytest
 import torch
+
+os.environ.setdefault("MPLBACKEND", "Agg")
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,265 @@
+"""Time the notebook's training beside the way such notebooks are usually written.
+
+`python tests/benchmark.py` writes tests/records/benchmark.csv and images/benchmark.png and prints
+medians and ratios. The contestants take turns, so that a noisy machine slows all alike, and each
+has a process of its own, so that its peak memory is its own.
+"""
+
+import argparse
+import csv
+import multiprocessing
+import platform
+import resource
+import statistics
+import time
+from concurrent.futures import ProcessPoolExecutor
+
+import cells
+import matplotlib.pyplot as plt
+import torch
+import torch.nn.functional as F
+from study import RECORDS
+from torch import nn
+from torch.utils.data import DataLoader, Subset
+from torchvision import datasets, transforms
+from tqdm import tqdm
+
+NOTEBOOK, USUAL, EXAMPLE = "this notebook", "the usual way", "PyTorch's example network"
+COLUMNS = ["measure", "contestant", "threads", "images", "round", "value", "unit"]
+COLUMNS += ["processor", "python", "torch"]
+
+
+class NotebookTraining:
+    """The notebook's own epoch: all images in memory, one augmentation for a whole batch."""
+
+    def __init__(self, images):
+        names = cells.definitions()
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        tensors = names["load_mnist"](cells.ROOT / "data", self.device)
+        self.names, self.test = names, tensors[2:]
+        self.images, self.labels = (tensor[:images] for tensor in tensors[:2])
+        self.parts = names["prepare_training"](-(-images // names["BATCH_SIZE"]), self.device)
+        self.network = self.parts[0]
+
+    def epoch(self):
+        """Train for one epoch."""
+        model, averaged_model, optimizer, scheduler = self.parts
+        self.names["train_one_epoch"](
+            model, averaged_model, self.images, self.labels, optimizer, scheduler
+        )
+
+    def data(self):
+        """Fetch and augment every batch of an epoch, and train on none."""
+        order = torch.randperm(len(self.images), device=self.device)
+        for batch in order.split(self.names["BATCH_SIZE"]):
+            self.names["random_affine"](self.images[batch])
+
+
+class UsualTraining:
+    """The notebook's network as it is usually trained: DataLoader, PIL transforms, nn.Dropout."""
+
+    augmentation = (transforms.RandomRotation(8),)
+
+    def __init__(self, images):
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.test = cells.definitions()["load_mnist"](cells.ROOT / "data", self.device)[2:]
+        self.network = self.build().to(self.device)
+        self.optimizer = torch.optim.SGD(self.network.parameters(), lr=0.01, momentum=0.9)
+        steps = [*self.augmentation, transforms.ToTensor(), transforms.Normalize(0.1307, 0.3081)]
+        dataset = datasets.MNIST(cells.ROOT / "data", transform=transforms.Compose(steps))
+        self.loader = DataLoader(
+            Subset(dataset, range(images)), batch_size=128, shuffle=True, num_workers=2
+        )
+
+    def build(self):
+        """Return the notebook's network in the order convolution, ReLU, BN, dropout, pooling."""
+        layers, pool = [], []
+        for layer in cells.definitions()["Net"]().layers:
+            if isinstance(layer, nn.MaxPool2d):
+                pool = [layer]
+            elif isinstance(layer, nn.BatchNorm2d):
+                layers += [nn.ReLU(), layer]
+            elif isinstance(layer, nn.Dropout2d):
+                layers += [nn.Dropout(layer.p), *pool]
+                pool = []
+            elif not isinstance(layer, nn.ReLU):
+                layers.append(layer)
+        return nn.Sequential(*layers)
+
+    def epoch(self):
+        """Train for one epoch."""
+        self.network.train()
+        for images, labels in self.loader:
+            self.optimizer.zero_grad()
+            loss = F.nll_loss(self.network(images.to(self.device)), labels.to(self.device))
+            loss.backward()
+            self.optimizer.step()
+            loss.item()
+
+    def data(self):
+        """Fetch and augment every batch of an epoch, and train on none."""
+        for _ in self.loader:
+            pass
+
+
+class ExampleTraining(UsualTraining):
+    """The network of PyTorch's MNIST example, with 1,199,882 parameters, and no augmentation."""
+
+    augmentation = ()
+
+    def build(self):
+        """Return the example's layers."""
+        return nn.Sequential(
+            *(nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU()),
+            *(nn.MaxPool2d(2), nn.Dropout(0.25), nn.Flatten(), nn.Linear(9216, 128), nn.ReLU()),
+            *(nn.Dropout(0.5), nn.Linear(128, 10), nn.LogSoftmax(dim=1)),
+        )
+
+
+CONTESTANTS = {NOTEBOOK: NotebookTraining, USUAL: UsualTraining, EXAMPLE: ExampleTraining}
+current = None  # each contestant's process holds its training here
+
+
+def start(contestant, threads, images):
+    """Make this process the contestant's."""
+    global current
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    current = CONTESTANTS[contestant](images)
+
+
+def infer():
+    """Classify the 10,000 test images, 1,000 at a time."""
+    current.network.eval()
+    with torch.no_grad():
+        for images in current.test[0].split(1000):
+            current.network(images)
+
+
+def seconds(measure):
+    """Return how long the contestant takes for an epoch, its data alone, or inference."""
+    work = {"epoch": current.epoch, "data": current.data, "inference": infer}[measure]
+    begin = time.perf_counter()
+    work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - begin
+
+
+def peak_memory():
+    """Return the most memory that this process and its data workers have held, in MiB."""
+    people = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return sum(resource.getrusage(who).ru_maxrss for who in people) / 1024
+
+
+def processor():
+    """Return the notebook's own name of the processor."""
+    names = cells.definitions()
+    exec(cells.cell(cells.read(), "device").source, names)
+    return names["processor"]
+
+
+def measure_all(rounds, plan):
+    """Yield a row per measurement of each (contestant, threads, images) of plan, in turns."""
+    context = multiprocessing.get_context("spawn")
+    pools = {job: ProcessPoolExecutor(1, context) for job in plan}
+    for job, pool in pools.items():
+        pool.submit(start, *job).result()
+    for number in tqdm(range(rounds), unit="round"):
+        for job, pool in pools.items():
+            for measure in ("epoch", "data", "inference"):
+                yield measure, *job, number, pool.submit(seconds, measure).result(), "s"
+    for job, pool in pools.items():
+        yield "peak memory", *job, 0, pool.submit(peak_memory).result(), "MiB"
+        pool.shutdown()
+
+
+def medians(rows):
+    """Return the median value of each (measure, contestant, threads, images)."""
+    groups = {}
+    for row in rows:
+        key = (row["measure"], row["contestant"], int(row["threads"]), int(row["images"]))
+        groups.setdefault(key, []).append(float(row["value"]))
+    return {key: statistics.median(values) for key, values in groups.items()}
+
+
+def table(rows):
+    """Return the lines of the README's table: one per contestant at full size, then the growth."""
+    values = medians(rows)
+    threads = max(key[2] for key in values)
+    images = max(key[3] for key in values)
+    lines = [
+        "| | s per epoch | images per s | data, share of epoch | inference, s | peak memory, MiB |",
+        "|:--|--:|--:|--:|--:|--:|",
+    ]
+    for contestant in CONTESTANTS:
+        epoch, data, inference, memory = (
+            values[measure, contestant, threads, images]
+            for measure in ("epoch", "data", "inference", "peak memory")
+        )
+        lines.append(
+            f"| {contestant} | {epoch:.1f} | {images / epoch:,.0f} | {data / epoch:.0%} "
+            f"| {inference:.2f} | {memory:,.0f} |"
+        )
+    ours = values["epoch", NOTEBOOK, threads, images]
+    for other in (USUAL, EXAMPLE):
+        ratio = values["epoch", other, threads, images] / ours
+        lines += ["", f"An epoch of {other} takes {ratio:.1f} times as long as this notebook's."]
+    lines += [
+        "",
+        "| this notebook's epoch, s | 15,000 images | 30,000 | 60,000 |",
+        "|:--|--:|--:|--:|",
+    ]
+    for number in sorted({key[2] for key in values}):
+        cells_of_row = (
+            values["epoch", NOTEBOOK, number, size] for size in (images // 4, images // 2, images)
+        )
+        lines.append(
+            f"| s per epoch, threads: {number} | "
+            + " | ".join(f"{s:.1f}" for s in cells_of_row)
+            + " |"
+        )
+    return lines
+
+
+def draw(rows, path):
+    """Draw the seconds per epoch of the contestants as bars into path."""
+    values = medians(rows)
+    threads = max(key[2] for key in values)
+    images = max(key[3] for key in values)
+    names = list(CONTESTANTS)
+    epochs = [values["epoch", name, threads, images] for name in names]
+    figure, axis = plt.subplots(figsize=(8, 2), dpi=100, layout="constrained")
+    bars = axis.barh(names, epochs, color=["#0072B2", "#888888", "#888888"])
+    axis.bar_label(bars, [f"{value:.1f} s" for value in epochs], padding=4)
+    axis.set(xlabel="seconds per epoch", xlim=(0, max(epochs) * 1.15))
+    axis.invert_yaxis()
+    axis.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path)
+
+
+def main():
+    """Measure, write the CSV and the chart, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--images", type=int, default=60_000, help="fewer for a quick look")
+    options = parser.parse_args()
+    threads, size = torch.get_num_threads(), options.images
+    plan = [(contestant, threads, size) for contestant in CONTESTANTS]
+    plan += [(NOTEBOOK, threads, size // 4), (NOTEBOOK, threads, size // 2)]
+    plan += [(NOTEBOOK, 1, size // 4), (NOTEBOOK, 1, size // 2), (NOTEBOOK, 1, size)]
+    machine = (processor(), platform.python_version(), torch.__version__)
+    rows = [
+        dict(zip(COLUMNS, (*row, *machine)))
+        for row in measure_all(options.rounds, dict.fromkeys(plan))
+    ]
+    with (RECORDS / "benchmark.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    draw(rows, cells.ROOT / "images" / "benchmark.png")
+    print("\n".join(table(rows)))
+
+
+if __name__ == "__main__":
+    main()
