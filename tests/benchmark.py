@@ -6,7 +6,9 @@ has a process of its own, so that its peak memory is its own.
 """
 
 import argparse
+import contextlib
 import csv
+import io
 import multiprocessing
 import platform
 import resource
@@ -140,7 +142,8 @@ def seconds(measure):
     """Return how long the contestant takes for an epoch, its data alone, or inference."""
     work = {"epoch": current.epoch, "data": current.data, "inference": infer}[measure]
     begin = time.perf_counter()
-    work()
+    with contextlib.redirect_stdout(io.StringIO()):
+        work()
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter() - begin
@@ -155,7 +158,8 @@ def peak_memory():
 def processor():
     """Return the notebook's own name of the processor."""
     names = cells.definitions()
-    exec(cells.cell(cells.read(), "device").source, names)
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(cells.cell(cells.read(), "device").source, names)
     return names["processor"]
 
 
@@ -205,20 +209,15 @@ def table(rows):
     for other in (USUAL, EXAMPLE):
         ratio = values["epoch", other, threads, images] / ours
         lines += ["", f"An epoch of {other} takes {ratio:.1f} times as long as this notebook's."]
+    sizes = [images // 4, images // 2, images]
     lines += [
         "",
-        "| this notebook's epoch, s | 15,000 images | 30,000 | 60,000 |",
-        "|:--|--:|--:|--:|",
+        "| this notebook, s per epoch | " + " | ".join(f"{n:,} images" for n in sizes) + " |",
     ]
+    lines += ["|:--|--:|--:|--:|"]
     for number in sorted({key[2] for key in values}):
-        cells_of_row = (
-            values["epoch", NOTEBOOK, number, size] for size in (images // 4, images // 2, images)
-        )
-        lines.append(
-            f"| s per epoch, threads: {number} | "
-            + " | ".join(f"{s:.1f}" for s in cells_of_row)
-            + " |"
-        )
+        epochs = (values["epoch", NOTEBOOK, number, size] for size in sizes)
+        lines.append(f"| threads: {number} | " + " | ".join(f"{s:.1f}" for s in epochs) + " |")
     return lines
 
 
