@@ -159,7 +159,7 @@ def processor():
     """Return the notebook's own name of the processor."""
     names = cells.definitions()
     with contextlib.redirect_stdout(io.StringIO()):
-        exec(cells.cell(cells.read(), "device").source, names)
+        cells.run(cells.read(), names, "device")
     return names["processor"]
 
 

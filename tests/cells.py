@@ -11,14 +11,14 @@ NOTEBOOK = ROOT / "EVA_Assignment3b.ipynb"
 HELD_OUT = 10_000
 
 
-def read(path=NOTEBOOK):
-    """Return the notebook at path."""
-    return nbformat.read(path, as_version=4)
+def read():
+    """Return the saved notebook."""
+    return nbformat.read(NOTEBOOK, as_version=4)
 
 
-def write(notebook, path=NOTEBOOK):
-    """Save notebook at path."""
-    nbformat.write(notebook, path)
+def write(notebook):
+    """Save notebook in the place of the saved one."""
+    nbformat.write(notebook, NOTEBOOK)
 
 
 def code_cells(notebook):
@@ -46,6 +46,12 @@ def edited(notebook, edits):
             raise ValueError(f"Not exactly once in the notebook's code: {old!r}")
         found[0].source = found[0].source.replace(old, new)
     return notebook
+
+
+def run(notebook, names, *identifiers):
+    """Execute the cells of notebook with these ids, in this order, in the namespace names."""
+    for identifier in identifiers:
+        exec(cell(notebook, identifier).source, names)
 
 
 def definitions(notebook=None, **settings):
@@ -85,11 +91,10 @@ def train(notebook=None, validation=False, **settings):
     """
     notebook = notebook or read()
     namespace = definitions(notebook, **settings)
-    for identifier in ("device", "load-run"):
-        exec(cell(notebook, identifier).source, namespace)
+    run(notebook, namespace, "device", "load-run")
     if validation:
         images, labels = namespace["train_images"], namespace["train_labels"]
         namespace["train_images"], namespace["test_images"] = images.split(len(images) - HELD_OUT)
         namespace["train_labels"], namespace["test_labels"] = labels.split(len(labels) - HELD_OUT)
-    exec(cell(notebook, "train").source, namespace)
+    run(notebook, namespace, "train")
     return namespace

@@ -24,7 +24,7 @@ def judge(notebook, correct, loaded=None, parameters=15_938, labels=10_000, **pa
         "parameters": parameters,
         "count": Counter(count),
     }
-    exec(cells.cell(notebook, "check").source, namespace)
+    cells.run(notebook, namespace, "check")
 
 
 def refuse(notebook, *arguments, **keywords):
@@ -82,7 +82,7 @@ def reload(notebook, names, monkeypatch, folder, measured):
     torch.save(names["Net"]().state_dict(), names["WEIGHTS_FILE"])
     names |= {"device": "cpu", "test_images": None, "test_labels": range(10_000)}
     names |= {"history": [{"test_correct": 9_945}], "evaluate": lambda *_: (0.01, measured)}
-    exec(cells.cell(notebook, "reload").source, names)
+    cells.run(notebook, names, "reload")
     return names["loaded_correct"]
 
 
@@ -148,5 +148,5 @@ def test_the_saved_outputs_agree_with_one_another(notebook):
 
 
 def test_the_saved_summary_is_the_network_s(notebook, names, capsys):
-    exec(cells.cell(notebook, "summary").source, names)
+    cells.run(notebook, names, "summary")
     assert capsys.readouterr().out.strip() == renew.printed(notebook)["summary"].strip()

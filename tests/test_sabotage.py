@@ -34,8 +34,7 @@ def short_run(notebook, mnist, monkeypatch, tmp_path):
     names = cells.definitions(notebook)
     names["EPOCHS"] = min(names["EPOCHS"], 6)
     names["load_mnist"] = lambda *_: easy_digits(mnist)
-    for identifier in ("device", "load-run", "structure", "train", "reload", "check"):
-        exec(cells.cell(notebook, identifier).source, names)
+    cells.run(notebook, names, "device", "load-run", "structure", "train", "reload", "check")
 
 
 def load_and_check(notebook):

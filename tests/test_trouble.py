@@ -5,6 +5,7 @@ import threading
 import cells
 import pytest
 import torch
+from cells import run
 from test_data import copy_of, replace_sources
 
 AFTER_TRAINING = ["curves", "time", "mistakes", "confusion-matrix", "confusions", "filters"]
@@ -20,12 +21,6 @@ def small(notebook, mnist, monkeypatch, tmp_path):
     names["load_mnist"] = lambda *_: [tensor[:500] for tensor in mnist]
     run(notebook, names, "style", "device", "load-run", "structure")
     return names
-
-
-def run(notebook, names, *identifiers):
-    """Execute these cells of the notebook in names."""
-    for identifier in identifiers:
-        exec(cells.cell(notebook, identifier).source, names)
 
 
 def interrupt_in_epoch(number, names):
