@@ -1,4 +1,4 @@
-"""Run the notebook, save its outputs in it, and write its numbers into the README.
+"""Write the study's records into the notebook, run it, save its outputs, fill the README.
 
 `pip install nbclient && python tests/renew.py` after any change to a code cell.
 `python tests/renew.py --readme` writes the README's numbers alone.
@@ -11,10 +11,12 @@ import json
 import re
 from pathlib import Path
 
+import benchmark
 import cells
+import study
 
 README = cells.ROOT / "README.md"
-OTHER_RUNS = [cells.ROOT / "tests" / "records" / "colab-versions.json"]
+OTHER_RUNS = [study.RECORDS / "colab-versions.json"]
 
 
 def printed(notebook):
@@ -48,6 +50,8 @@ def blocks(notebook):
     texts = printed(notebook)
     run = figures(texts)
     log = re.sub(r"\n+", "\n", texts["train"]).strip()
+    records = study.read_records(study.STUDY)
+    times = study.read_records(benchmark.RECORD)
     others = [figures(json.loads(path.read_text())) for path in OTHER_RUNS]
     rows = [
         f"| {other['versions']} | {other['machine']} | {other['accuracy']} % | {other['loss']} |"
@@ -61,6 +65,11 @@ def blocks(notebook):
             f"four epochs is {run['last_four']} %. Training took {run['total']} s, "
             f"{run['per_epoch']} s per epoch, on {run['machine']}; {run['versions']}."
         ),
+        "seeds": study.sentences(records),
+        "study": "\n".join(study.table(records, study.VARIANTS)),
+        "ratios": benchmark.sentences(times, records),
+        "contestants": "\n".join(benchmark.contestants_table(times)),
+        "growth": "\n".join(benchmark.growth_table(times)),
         "log": f"```text\n{log}\n```",
         "versions": "\n".join(
             [
@@ -108,6 +117,7 @@ def main():
         options.record.write_text(json.dumps(printed(notebook), indent=1) + "\n")
         return
     if not options.readme:
+        cells.cell(notebook, "study").source = study.mistakes(study.read_records(study.STUDY))
         execute(notebook)
         cells.write(notebook)
     README.write_text(filled(README.read_text(), notebook))

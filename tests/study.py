@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import csv
 import io
+import math
 import multiprocessing
 import os
 import statistics
@@ -23,7 +24,9 @@ import cells
 from tqdm import tqdm
 
 RECORDS = Path(__file__).resolve().parent / "records"
+STUDY = RECORDS / "study.csv"
 FULL = "full recipe"
+PLAIN = "no one-cycle, no averaging"
 REQUIRED = 9_940
 COLUMNS = [
     "variant",
@@ -67,6 +70,13 @@ VARIANTS = {
     "no augmentation": ({"ROTATION": 0, "SHIFT": 0, "SCALE": 0, "SHEAR": 0}, []),
     "no one-cycle schedule": ({}, [("        scheduler.step()\n", "")]),
     "no weight averaging": ({}, [("evaluate(averaged_model, test", "evaluate(model, test")]),
+    PLAIN: (
+        {},
+        [
+            ("        scheduler.step()\n", ""),
+            ("evaluate(averaged_model, test", "evaluate(model, test"),
+        ],
+    ),
     "no expand and squeeze": (
         {},
         [
@@ -160,36 +170,94 @@ def append_record(path, row):
         os.fsync(file.fileno())
 
 
+def runs(records, variant):
+    """Return the rows of variant, by seed."""
+    rows = [row for row in records if row["variant"] == variant]
+    return sorted(rows, key=lambda row: int(row["seed"]))
+
+
+def results(records, variant):
+    """Return what the records say of variant, by name; accuracies are in per cent."""
+    rows = runs(records, variant)
+    counts = [[int(count) for count in row["correct"].split()] for row in rows]
+    accuracies = [count[-1] / 100 for count in counts]
+    first = [int(row["first_epoch"] or len(counts[0]) + 1) for row in rows]
+    return {
+        "seeds": len(rows),
+        "parameters": int(rows[0]["parameters"]),
+        "mean": statistics.mean(accuracies),
+        "variance": statistics.variance(accuracies) if len(rows) > 1 else math.nan,
+        "worst": min(accuracies),
+        "loss": statistics.mean(float(row["loss"].split()[-1]) for row in rows),
+        "last_four": min(min(count[-4:]) for count in counts) / 100,
+        "first": statistics.median(first),
+        "latest_first": max(first) if all(row["first_epoch"] for row in rows) else "never",
+    }
+
+
+def noise(*results):
+    """Return twice the standard error of the difference between two results' means."""
+    return 2 * math.sqrt(sum(result["variance"] / result["seeds"] for result in results))
+
+
 def table(records, variants):
-    """Return the lines of the table of records: one per variant, compared with the first."""
-    lines = [
-        f"{'variant':26}{'n':>3}{'parameters':>12}{'mean %':>8}{'std':>7}{'worst %':>9}"
-        + f"{'change':>8}{'loss':>8}{'last four':>11}{'first epoch':>13}"
-    ]
-    reference = None
-    for variant in variants:
-        rows = [row for row in records if row["variant"] == variant]
-        if not rows:
-            continue
-        correct = [[int(count) for count in row["correct"].split()] for row in rows]
-        accuracies = [counts[-1] / 100 for counts in correct]
-        mean = statistics.mean(accuracies)
-        reference = reference or mean
-        spread = statistics.stdev(accuracies) if len(rows) > 1 else 0
-        loss = statistics.mean(float(row["loss"].split()[-1]) for row in rows)
-        last_four = min(min(counts[-4:]) for counts in correct) / 100
-        first = [int(row["first_epoch"]) for row in rows if row["first_epoch"]]
-        reached = "not always"
-        if len(first) == len(rows):
-            reached = f"{statistics.median(first):.0f} to {max(first)}"
+    """Return the lines of a Markdown table of the variants that have records."""
+    head = ["", "parameters", "seeds", "mean %", "std", "worst %", "change", "loss"]
+    head += ["worst of last four %", "99.40 % in epoch, median to worst"]
+    present = {row["variant"] for row in records}
+    lines, full = [head, [":--", *["--:"] * (len(head) - 1)]], None
+    for variant in [variant for variant in variants if variant in present]:
+        result, change = results(records, variant), ""
+        if full:
+            change = f"{result['mean'] - full['mean']:+.3f} ± {noise(full, result):.3f}"
+            change = change.replace(" ", "\N{NO-BREAK SPACE}")
+        full = full or result
         lines.append(
-            f"{variant:26}{len(rows):3}{int(rows[0]['parameters']):12,}{mean:8.2f}{spread:7.3f}"
-            + f"{min(accuracies):9.2f}{mean - reference:+8.2f}{loss:8.4f}{last_four:11.2f}"
-            + f"{reached:>13}"
+            [
+                variant,
+                f"{result['parameters']:,}",
+                f"{result['seeds']}",
+                f"{result['mean']:.2f}",
+                f"{math.sqrt(result['variance']):.3f}",
+                f"{result['worst']:.2f}",
+                change,
+                f"{result['loss']:.4f}",
+                f"{result['last_four']:.2f}",
+                f"{result['first']:.0f} to {result['latest_first']}",
+            ]
         )
-    lines.append("last four: the worst of the last four epochs of any seed, in per cent.")
-    lines.append("first epoch: the first at or above 99.40 %, median to worst seed.")
-    return lines
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    return [
+        "| " + " | ".join(f"{text:{width}}" for text, width in zip(line, widths)) + " |"
+        for line in lines
+    ]
+
+
+def sentences(records):
+    """Return what the README says of the full recipe."""
+    rows, result = runs(records, FULL), results(records, FULL)
+    one = rows[0]
+    return (
+        f"Over {result['seeds']} seeds ({one['seed']} to {rows[-1]['seed']}) the last epoch's "
+        f"accuracy has a mean of **{result['mean']:.2f} %** (standard deviation "
+        f"{math.sqrt(result['variance']):.2f}); the worst seed ends at "
+        f"**{result['worst']:.2f} %**. The worst of the last four epochs of any seed is "
+        f"{result['last_four']:.2f} %. The mean test loss is {result['loss']:.4f}. 99.40 % is "
+        f"first reached in epoch {result['first']:.0f} (median), at the latest in epoch "
+        f"{result['latest_first']}. Machine: {one['processor']}, one thread for each run; Python "
+        f"{one['python']}, torch {one['torch']}, torchvision {one['torchvision']}."
+    )
+
+
+def mistakes(records):
+    """Return the notebook's cell of records: parameters, and mistakes of the last epoch by seed."""
+    lines = []
+    for variant in VARIANTS:
+        rows = runs(records, variant)
+        counts = " ".join(str(10_000 - int(row["correct"].split()[-1])) for row in rows)
+        if rows:
+            lines.append(f'    "{variant}": ({int(rows[0]["parameters"]):_}, "{counts}"),')
+    return "\n".join(["STUDY = {", *lines, "}"])
 
 
 def stop_with_parent():
@@ -244,7 +312,7 @@ def main(arguments=None, work=run):
     parser.add_argument("--output", type=Path, help="the CSV to read and extend")
     options = parser.parse_args(arguments)
     variants = SETTINGS if options.validation else VARIANTS
-    path = options.output or RECORDS / ("settings.csv" if options.validation else "study.csv")
+    path = options.output or (RECORDS / "settings.csv" if options.validation else STUDY)
     seeds = dict.fromkeys(variants, range(3 if options.validation else 5))
     seeds[FULL] = range(3 if options.validation else 20)
 

@@ -1,8 +1,12 @@
 """The study's machinery with tiny fake runs, and its records against the plan."""
 
+import math
+
 import cells
 import pytest
 import study
+
+RECORDS = study.read_records(study.STUDY)
 
 
 def fake_run(variant, seed, settings, edits, validation):
@@ -76,3 +80,75 @@ def test_every_variant_still_fits_the_notebook(notebook, variants):
     for settings, edits in variants.values():
         names = cells.definitions(cells.edited(notebook, edits), **settings)
         assert names["Net"]()(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
+
+
+def test_the_records_hold_planned_runs_once_and_enough_of_them():
+    done = [(row["variant"], int(row["seed"])) for row in RECORDS]
+    assert len(done) == len(set(done))
+    for variant in study.VARIANTS:
+        seeds = {seed for name, seed in done if name == variant}
+        assert seeds == set(range(20)) if variant == study.FULL else {0, 1, 2} <= seeds
+
+
+def test_the_records_agree_with_the_notebook_as_it_is(notebook):
+    for variant, (settings, edits) in study.VARIANTS.items():
+        names = cells.definitions(cells.edited(notebook, edits), **settings)
+        parameters = sum(parameter.numel() for parameter in names["Net"]().parameters())
+        for row in RECORDS:
+            if row["variant"] == variant:
+                assert int(row["parameters"]) == parameters
+                assert len(row["correct"].split()) == names["EPOCHS"] == len(row["loss"].split())
+
+
+def test_the_full_recipe_meets_the_assignment_with_every_seed():
+    result = study.results(RECORDS, study.FULL)
+    assert result["worst"] >= 99.40 and result["last_four"] > 99.40
+
+
+def test_the_notebook_shows_these_records(notebook):
+    assert cells.cell(notebook, "study").source == study.mistakes(RECORDS)
+
+
+def test_the_notebook_and_the_study_compute_the_same(notebook):
+    printed = cells.cell(notebook, "study-table").outputs[0].text.splitlines()[1:]
+    table = study.table(RECORDS, study.VARIANTS)[2:]
+    assert len(printed) == len(table) == len(study.VARIANTS)
+    for line, row in zip(printed, table):
+        assert " ".join(row.split("|")[1:8]).split() == line.split()
+
+
+def test_the_title_states_the_study(notebook):
+    result = study.results(RECORDS, study.FULL)
+    title = cells.cell(notebook, "title").source
+    assert f"{result['seeds']} seeds" in title
+    assert f"{result['mean']:.2f} %" in title and f"{result['worst']:.2f} %" in title
+    assert f"{result['last_four']:.2f} % or more after each of the last four" in title
+
+
+def test_the_text_says_what_the_records_say(notebook):
+    text = cells.cell(notebook, "study-see").source
+    result = {variant: study.results(RECORDS, variant) for variant in study.VARIANTS}
+    full, same = result[study.FULL], result["no fully connected layer"]
+    assert f"epoch {full['first']:.0f} (median), without it in epoch" in text
+    assert f"without it in epoch {result['no weight averaging']['first']:.0f}." in text
+    assert f"change of {same['mean'] - full['mean']:+.3f}" in text
+    assert f"{result['no global average pooling']['parameters'] - full['parameters']} more" in text
+
+    def noise(variant):
+        return study.noise(full, result[variant])
+
+    def change(variant):
+        return result[variant]["mean"] - full["mean"]
+
+    assert result["no batch normalisation"]["worst"] < 20
+    for variant in ("no one-cycle schedule", "no weight averaging", "no dropout"):
+        assert abs(change(variant)) < noise(variant)
+    for variant in ("no augmentation", "no expand and squeeze", study.PLAIN):
+        assert change(variant) < 0
+    assert change(study.PLAIN) < min(change("no augmentation"), -noise(study.PLAIN))
+    assert change("no global average pooling") > 0
+
+
+def test_a_single_run_has_no_spread():
+    result = study.results(RECORDS[:1], RECORDS[0]["variant"])
+    assert result["seeds"] == 1 and math.isnan(result["variance"])
