@@ -1,6 +1,6 @@
 """Write the study's records into the notebook, run it, save its outputs, fill the README.
 
-`pip install nbclient && python tests/renew.py` after any change to a code cell.
+`python tests/renew.py` after any change to a code cell; needs `.ci/requirements.txt`.
 `python tests/renew.py --readme` writes the README's numbers alone.
 `python tests/renew.py --record FILE` runs the notebook in another environment, leaves it as it is,
 and keeps what it printed in FILE, for the README's table of versions.
