@@ -52,7 +52,7 @@ def test_no_path_of_the_machine_is_shown(notebook):
 
 
 def test_cells_are_short_and_headings_form_an_outline(notebook):
-    assert max(len(cell.source.splitlines()) for cell in cells.code_cells(notebook)) <= 35
+    assert max(len(cell.source.splitlines()) for cell in cells.code_cells(notebook)) <= 30
     headings = [
         line
         for cell in notebook.cells

@@ -82,12 +82,12 @@ def test_every_variant_still_fits_the_notebook(notebook, variants):
         assert names["Net"]()(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
 
 
-def test_the_records_hold_planned_runs_once_and_enough_of_them():
+def test_the_records_hold_every_planned_run_once():
     done = [(row["variant"], int(row["seed"])) for row in RECORDS]
     assert len(done) == len(set(done))
     for variant in study.VARIANTS:
         seeds = {seed for name, seed in done if name == variant}
-        assert seeds == set(range(20)) if variant == study.FULL else {0, 1, 2} <= seeds
+        assert seeds == set(range(20 if variant == study.FULL else 5))
 
 
 def test_the_records_agree_with_the_notebook_as_it_is(notebook):
@@ -126,6 +126,7 @@ def test_the_title_states_the_study(notebook):
 
 
 def test_the_text_says_what_the_records_say(notebook):
+    assert "with five seeds each" in cells.cell(notebook, "study-text").source
     text = cells.cell(notebook, "study-see").source
     result = {variant: study.results(RECORDS, variant) for variant in study.VARIANTS}
     full, same = result[study.FULL], result["no fully connected layer"]
@@ -140,13 +141,16 @@ def test_the_text_says_what_the_records_say(notebook):
     def change(variant):
         return result[variant]["mean"] - full["mean"]
 
-    assert result["no batch normalisation"]["worst"] < 20
-    for variant in ("no one-cycle schedule", "no weight averaging", "no dropout"):
+    without = study.runs(RECORDS, "no batch normalisation")
+    first = [int(row["first_epoch"]) for row in without if row["first_epoch"]]
+    assert len(first) == len(without) - 1 and result["no batch normalisation"]["worst"] < 20
+    assert f"others need {min(first)} to {max(first)} epochs" in text
+    for variant in ("no one-cycle schedule", "no weight averaging", "no fully connected layer"):
         assert abs(change(variant)) < noise(variant)
-    for variant in ("no augmentation", "no expand and squeeze", study.PLAIN):
-        assert change(variant) < 0
-    assert change(study.PLAIN) < min(change("no augmentation"), -noise(study.PLAIN))
-    assert change("no global average pooling") > 0
+    for variant in ("no dropout", "no global average pooling", "no expand and squeeze"):
+        assert abs(change(variant)) < noise(variant)
+    for variant in ("no augmentation", study.PLAIN):
+        assert -0.12 < change(variant) < -noise(variant)
 
 
 def test_a_single_run_has_no_spread():
