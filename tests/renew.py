@@ -51,6 +51,7 @@ def blocks(notebook):
     run = figures(texts)
     log = re.sub(r"\n+", "\n", texts["train"]).strip()
     records = study.read_records(study.STUDY)
+    settings = study.read_records(study.TRIED)
     times = study.read_records(benchmark.RECORD)
     others = [figures(json.loads(path.read_text())) for path in OTHER_RUNS]
     rows = [
@@ -67,6 +68,7 @@ def blocks(notebook):
         ),
         "seeds": study.sentences(records),
         "study": "\n".join(study.table(records, study.VARIANTS)),
+        "settings": "\n".join(study.table(settings, study.SETTINGS)),
         "ratios": benchmark.sentences(times, records),
         "contestants": "\n".join(benchmark.contestants_table(times)),
         "growth": "\n".join(benchmark.growth_table(times)),

@@ -90,6 +90,18 @@ def test_the_records_hold_every_planned_run_once():
         assert seeds == set(range(20 if variant == study.FULL else 5))
 
 
+def test_three_seeds_of_every_setting_were_tried_and_only_more_channels_did_better():
+    tried = study.read_records(study.TRIED)
+    full = study.results(tried, study.FULL)
+    better = []
+    for variant in study.SETTINGS:
+        result = study.results(tried, variant)
+        assert [row["seed"] for row in study.runs(tried, variant)] == ["0", "1", "2"]
+        if result["mean"] - full["mean"] > study.noise(full, result):
+            better.append(variant)
+    assert better == ["twice the channels"]
+
+
 def test_the_records_agree_with_the_notebook_as_it_is(notebook):
     for variant, (settings, edits) in study.VARIANTS.items():
         names = cells.definitions(cells.edited(notebook, edits), **settings)
