@@ -261,15 +261,16 @@ def growth_table(rows):
 
 
 def draw(rows, path):
-    """Draw the seconds per epoch of the contestants as bars into path."""
+    """Draw the seconds per epoch of the contestants as bars into path, in the notebook's style."""
+    style = cells.definitions()
+    cells.run(cells.read(), style, "style")
     values, size = medians(rows), full_size(rows)
     epochs = [values[("epoch", name, *size)] for name in CONTESTANTS]
-    figure, axis = plt.subplots(figsize=(8, 2), dpi=100, layout="constrained")
-    bars = axis.barh(list(CONTESTANTS), epochs, color=["#0072B2", "#888888", "#888888"])
+    figure, axis = plt.subplots(figsize=(8, 2))
+    bars = axis.barh(list(CONTESTANTS), epochs, color=[style["BLUE"], style["GREY"], style["GREY"]])
     axis.bar_label(bars, [f"{value:.1f} s" for value in epochs], padding=4)
     axis.set(xlabel="seconds per epoch of 60,000 images", xlim=(0, max(epochs) * 1.15))
     axis.invert_yaxis()
-    axis.spines[["top", "right"]].set_visible(False)
     figure.savefig(path)
 
 

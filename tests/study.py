@@ -43,6 +43,8 @@ COLUMNS = [
     "processor",
 ]
 
+CONSTANT_RATE = ("        scheduler.step()\n", "")
+NOT_AVERAGED = ("evaluate(averaged_model, test", "evaluate(model, test")
 # What is changed in the notebook for each variant: (settings, edits of the code).
 VARIANTS = {
     FULL: ({}, []),
@@ -69,15 +71,9 @@ VARIANTS = {
         ],
     ),
     "no augmentation": ({"ROTATION": 0, "SHIFT": 0, "SCALE": 0, "SHEAR": 0}, []),
-    "no one-cycle schedule": ({}, [("        scheduler.step()\n", "")]),
-    "no weight averaging": ({}, [("evaluate(averaged_model, test", "evaluate(model, test")]),
-    PLAIN: (
-        {},
-        [
-            ("        scheduler.step()\n", ""),
-            ("evaluate(averaged_model, test", "evaluate(model, test"),
-        ],
-    ),
+    "no one-cycle schedule": ({}, [CONSTANT_RATE]),
+    "no weight averaging": ({}, [NOT_AVERAGED]),
+    PLAIN: ({}, [CONSTANT_RATE, NOT_AVERAGED]),
     "no expand and squeeze": (
         {},
         [
