@@ -1,24 +1,26 @@
 """Read the notebook and run its own cells: tests, study and benchmark hold no copy of them."""
 
-import ast
 import copy
+import hashlib
+import io
+import tokenize
 from pathlib import Path
 
 import nbformat
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = ROOT / "EVA_Assignment3b.ipynb"
-HELD_OUT = 10_000
+RECORDS = ROOT / "tests" / "records"
+# The cells that define what training needs, in order, and do nothing that takes long.
+DEFINITIONS = ["install", "imports", "parameters", "files", "ensure-files", "load", "augment"]
+DEFINITIONS += ["block", "net", "average", "train-one-epoch", "evaluate"]
+# The cells on which the result of a training depends.
+TRAINING = ["parameters", *DEFINITIONS[DEFINITIONS.index("load") :], "load-run", "train"]
 
 
 def read():
     """Return the saved notebook."""
     return nbformat.read(NOTEBOOK, as_version=4)
-
-
-def write(notebook):
-    """Save notebook in the place of the saved one."""
-    nbformat.write(notebook, NOTEBOOK)
 
 
 def code_cells(notebook):
@@ -27,74 +29,70 @@ def code_cells(notebook):
 
 
 def cell(notebook, identifier):
-    """Return the cell of notebook whose id is identifier; raise LookupError where there is none."""
-    for candidate in notebook.cells:
-        if candidate.id == identifier:
-            return candidate
-    raise LookupError(f"The notebook has no cell with the id {identifier!r}.")
+    """Return the cell of notebook with this id; raise KeyError where there is none."""
+    return {each.id: each for each in notebook.cells}[identifier]
 
 
-def edited(notebook, edits):
-    """Return a copy of notebook with each (old, new) text of edits replaced in its code cells.
+def edited(notebook, identifier, old, new):
+    """Return a copy of notebook in which one cell has new in the place of old.
 
-    Raises ValueError where old does not occur exactly once: a missed edit would prove nothing.
+    Raises ValueError where old is not there exactly once: a missed edit would prove nothing.
     """
     notebook = copy.deepcopy(notebook)
-    for old, new in edits:
-        found = [cell for cell in code_cells(notebook) if old in cell.source]
-        if len(found) != 1 or found[0].source.count(old) != 1:
-            raise ValueError(f"Not exactly once in the notebook's code: {old!r}")
-        found[0].source = found[0].source.replace(old, new)
+    target = cell(notebook, identifier)
+    if target.source.count(old) != 1:
+        raise ValueError(f"Not exactly once in the cell {identifier!r}: {old!r}")
+    target.source = target.source.replace(old, new)
     return notebook
 
 
 def run(notebook, names, *identifiers):
-    """Execute the cells of notebook with these ids, in this order, in the namespace names."""
+    """Execute the cells with these ids, in this order, in the namespace names."""
     for identifier in identifiers:
-        exec(cell(notebook, identifier).source, names)
+        code = compile(cell(notebook, identifier).source, f"<cell {identifier}>", "exec")
+        exec(code, names)
 
 
 def definitions(notebook=None, **settings):
-    """Execute imports, functions, classes and UPPER_CASE settings alone; return their namespace.
+    """Execute the cells in DEFINITIONS with these settings; return their namespace.
 
-    settings replace the notebook's own; a name that the notebook does not set raises ValueError.
+    A setting that the notebook does not have raises ValueError.
     """
-    notebook = notebook or read()
-    missing = set(settings)
-    statements = []
-    for code in code_cells(notebook):
-        for statement in ast.parse(code.source).body:
-            if isinstance(statement, ast.Assign):
-                name = ast.unparse(statement.targets[0])
-                if not name.replace(", ", "").replace("_", "").isupper():
-                    continue
-                if name in settings:
-                    statement.value = ast.Constant(settings[name])
-                    missing.discard(name)
-            elif not isinstance(
-                statement, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
-            ):
-                continue
-            statements.append(statement)
-    if missing:
-        raise ValueError(f"The notebook has no such setting: {', '.join(sorted(missing))}")
-    namespace = {"__name__": "notebook"}
-    module = ast.fix_missing_locations(ast.Module(statements, type_ignores=[]))
-    exec(compile(module, str(NOTEBOOK), "exec"), namespace)
-    return namespace
+    notebook, names = notebook or read(), {"__name__": "notebook"}
+    for identifier in DEFINITIONS:
+        run(notebook, names, identifier)
+        if identifier == "parameters":
+            unknown = sorted(set(settings) - set(names))
+            if unknown:
+                raise ValueError(f"The notebook has no such setting: {', '.join(unknown)}")
+            names |= settings
+    return names
 
 
-def train(notebook=None, validation=False, **settings):
-    """Run the notebook from its settings to the end of its training; return the namespace.
+def without_comments(source):
+    """Return source, a text of Python, without comments and blank lines."""
+    lines = source.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    return "\n".join(line.rstrip() for line in lines if line.strip())
 
-    With validation, the last 10,000 training images take the place of the test set.
+
+def fingerprint(notebook, identifiers=None):
+    """Return twelve hexadecimal digits that change with the code of these cells, or of all.
+
+    Comments and blank lines do not count.
     """
-    notebook = notebook or read()
-    namespace = definitions(notebook, **settings)
-    run(notebook, namespace, "device", "load-run")
-    if validation:
-        images, labels = namespace["train_images"], namespace["train_labels"]
-        namespace["train_images"], namespace["test_images"] = images.split(len(images) - HELD_OUT)
-        namespace["train_labels"], namespace["test_labels"] = labels.split(len(labels) - HELD_OUT)
-    run(notebook, namespace, "train")
-    return namespace
+    if identifiers is None:
+        identifiers = [cell.id for cell in code_cells(notebook)]
+    sources = [without_comments(cell(notebook, each).source) for each in identifiers]
+    return hashlib.sha256("\n\n".join(sources).encode()).hexdigest()[:12]
+
+
+def printed(notebook):
+    """Return what each code cell printed in the saved run, by the cell's id."""
+    return {
+        each.id: "".join(part.text for part in each.outputs if part.output_type == "stream")
+        for each in code_cells(notebook)
+    }

@@ -1,128 +1,158 @@
-"""Write the study's records into the notebook, run it, save its outputs, fill the README.
+"""Run the notebook, save its outputs, fill in all generated text and draw all pictures.
 
-`python tests/renew.py` after any change to a code cell; needs `.ci/requirements.txt`.
-`python tests/renew.py --readme` writes the README's numbers alone.
-`python tests/renew.py --record FILE` runs the notebook in another environment, leaves it as it is,
-and keeps what it printed in FILE, for the README's table of versions.
+`--text` runs nothing and renews text and pictures alone; `--record FILE` runs the notebook,
+leaves it as it is, and keeps in FILE what it printed, for the table of versions.
 """
 
 import argparse
+import base64
 import json
 import re
+import statistics
+import sys
 from pathlib import Path
 
-import benchmark
 import cells
+import matplotlib
+import matplotlib.pyplot as plt
+import nbformat
+import report
 import study
+import torch
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
-README = cells.ROOT / "README.md"
-OTHER_RUNS = [study.RECORDS / "colab-versions.json"]
-
-
-def printed(notebook):
-    """Return what each code cell printed in the saved run, by the cell's id."""
-    return {
-        cell.id: "".join(part.text for part in cell.outputs if part.output_type == "stream")
-        for cell in cells.code_cells(notebook)
-    }
-
-
-def figures(texts):
-    """Return the numbers of the run that printed texts, each as the README shows it."""
-    log, times = texts["train"], texts["time"]
-    device, versions = texts["device"].splitlines()
-    correct = [int(count) for count in re.findall(r"Accuracy: (\d+)/", log)]
-    return {
-        "accuracy": f"{correct[-1] / 100:.2f}",
-        "mistakes": str(10_000 - correct[-1]),
-        "last_four": f"{min(correct[-4:]) / 100:.2f}",
-        "loss": re.findall(r"Average loss: ([\d.]+)", log)[-1],
-        "first": re.search(r"first reached in epoch: (\d+)", times)[1],
-        "total": re.search(r"Training: (\d+) s", times)[1],
-        "per_epoch": re.search(r"([\d.]+) s per epoch", times)[1],
-        "machine": re.search(r"\((.*)\)", device)[1],
-        "versions": versions,
-    }
-
-
-def blocks(notebook):
-    """Return the README's generated blocks by name."""
-    texts = printed(notebook)
-    run = figures(texts)
-    log = re.sub(r"\n+", "\n", texts["train"]).strip()
-    records = study.read_records(study.STUDY)
-    settings = study.read_records(study.TRIED)
-    times = study.read_records(benchmark.RECORD)
-    others = [figures(json.loads(path.read_text())) for path in OTHER_RUNS]
-    rows = [
-        f"| {other['versions']} | {other['machine']} | {other['accuracy']} % | {other['loss']} |"
-        for other in (run, *others)
-    ]
-    return {
-        "run": (
-            f"The run saved in the notebook (seed 0, one uninterrupted run) ends at "
-            f"**{run['accuracy']} %**, {run['mistakes']} mistakes, with a test loss of "
-            f"{run['loss']}. It reaches 99.40 % in epoch {run['first']}, and the worst of its last "
-            f"four epochs is {run['last_four']} %. Training took {run['total']} s, "
-            f"{run['per_epoch']} s per epoch, on {run['machine']}; {run['versions']}."
-        ),
-        "seeds": study.sentences(records),
-        "study": "\n".join(study.table(records, study.VARIANTS)),
-        "settings": "\n".join(study.table(settings, study.SETTINGS)),
-        "ratios": benchmark.sentences(times, records),
-        "contestants": "\n".join(benchmark.contestants_table(times)),
-        "growth": "\n".join(benchmark.growth_table(times)),
-        "log": f"```text\n{log}\n```",
-        "versions": "\n".join(
-            [
-                "| Versions | Machine | Accuracy, last epoch | Test loss |",
-                "|:--|:--|--:|--:|",
-                *rows,
-            ]
-        ),
-    }
-
-
-def filled(text, notebook):
-    """Return text with everything between <!-- name --> and <!-- end --> made anew."""
-    for name, content in blocks(notebook).items():
-        pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
-        if len(re.findall(pattern, text, re.DOTALL)) != 1:
-            raise ValueError(f"The README needs one block <!-- {name} --> … <!-- end -->.")
-        text = re.sub(pattern, rf"\g<1>{content}\n\g<2>", text, flags=re.DOTALL)
-    return text
+READMES = [cells.ROOT / "README.md", cells.ROOT / "tests" / "README.md"]
+# The alternative texts of the notebook's figures, by the ids of their cells.
+ALTERNATIVES = {
+    "digits": "Ten training digits, and below each three augmented copies of it.",
+    "curves": "Loss and accuracy after each epoch, for training and test images.",
+    "mistakes": "Every misclassified test digit with label, answer and confidence.",
+    "confusions": "A grid of true against predicted digits that counts the mistakes.",
+    "filters": "The eight filters of the first convolution above their responses.",
+}
 
 
 def execute(notebook):
-    """Run every cell of notebook in its folder and keep the outputs in notebook."""
-    import nbclient
-
-    nbclient.NotebookClient(
+    """Run every cell in the notebook's folder; keep in it outputs and what made them."""
+    NotebookClient(
         notebook,
+        timeout=None,
         coalesce_streams=True,  # folds a progress bar into its last line
         record_timing=False,
         resources={"metadata": {"path": cells.ROOT}},
+        on_cell_start=lambda cell, cell_index: print(f"Cell {cell_index}: {cell.id}"),
     ).execute()
+    for name, output in pictures(notebook).items():
+        output.metadata["image/png"] = {"alt": ALTERNATIVES[name]}
+    threads = re.search(r"\d+ threads", cells.printed(notebook)["device"])[0]
+    graphics = [torch.cuda.get_device_name()] if torch.cuda.is_available() else []
+    saved = study.machine()
+    saved["machine"] = ", ".join([saved.pop("processor"), *graphics, threads])
+    notebook.metadata["saved_run"] = saved | {"code": cells.fingerprint(notebook)}
+
+
+def pictures(notebook):
+    """Return the outputs of notebook that hold a PNG, by the ids of their cells."""
+    outputs = [(cell.id, out) for cell in cells.code_cells(notebook) for out in cell.outputs]
+    return {name: out for name, out in outputs if "image/png" in out.get("data", {})}
+
+
+def draw_study(notebook, names):
+    """Draw the study: a row for each variant of the code with most, a dot for each seed."""
+    shown = report.records(notebook, "study.csv")
+    rows, earlier = max(shown, key=lambda pair: len(report.summaries(pair[0])))
+    groups = report.summaries(rows)
+    _, axis = plt.subplots(figsize=(9, 0.4 * len(groups) + 0.9))
+    axis.axvline(99.4, color=names["GREY"], linestyle="--")
+    axis.text(99.4, -0.7, " 99.40 %, required", color=names["GREY"], va="center")
+    for row, group in enumerate(groups.values()):
+        values = list(group["accuracies"].values())
+        heights = [row + 0.12 * (i % 3 - 1) for i in range(len(values))]
+        axis.plot(values, heights, "o", color=names["BLUE"], alpha=0.5, markersize=5)
+        axis.plot(group["mean"], row, "k|", markersize=16, markeredgewidth=2)
+    failed = [f" ({g['failed']} did not learn)" * bool(g["failed"]) for g in groups.values()]
+    axis.set_yticks(range(len(groups)), map("".join, zip(groups, failed)))
+    axis.set(title=earlier, ylim=(len(groups) - 0.5, -1))
+    axis.set_xlabel("accuracy (%), a dot for each seed, a bar for the mean")
+
+
+def draw_benchmark(notebook, names):
+    """Draw the seconds per epoch as bars."""
+    values, ways = report.times(notebook)[0], [report.HERE, report.USUAL]
+    medians = [statistics.median(values[way]) for way in ways]
+    _, axis = plt.subplots(figsize=(9, 1.6))
+    bars = axis.barh(ways, medians, color=[names["BLUE"], names["GREY"]])
+    axis.bar_label(bars, [f"{median:.1f} s" for median in medians], padding=4)
+    axis.set(xlabel="seconds per epoch of 60,000 images", xlim=(0, 1.1 * max(medians)))
+    axis.invert_yaxis()
+
+
+def draw_network(notebook, names):
+    """Draw the network by the comments beside its layers, a bar for each output."""
+    _, axis = plt.subplots(figsize=(9, 5.6))
+    lines = [("Layer", "Width: channels, height: image side", "Output", "RF")]
+    pattern = r"(\w+)\((.*)\), *# +(\d+)(?: x +(\d+) x +\d+ +RF (\d+))?\n"
+    layers = re.findall(pattern, cells.cell(notebook, "net").source)
+    for kind, options, channels, side, field in [("image", "", "1", "28", "1"), *layers]:
+        convolution = f"convolution {'1 x 1' if 'kernel_size=1' in options else '3 x 3'}"
+        what = {
+            "image": "image",
+            "block": convolution + ", max pooling" * ("pool=True" in options),
+            "AdaptiveAvgPool2d": "global average pooling",
+            "Linear": "fully connected, log-softmax",
+        }
+        if kind in what:
+            width, height = int(channels) / 32, 0.25 + int(side or 1) / 40
+            color = names["BLUE" if kind == "block" else "GREY"]
+            axis.barh(len(lines), width, height, left=-width / 2, color=color)
+            output = f"{channels} x {side} x {side}" if side else channels
+            lines.append((what[kind], "", output, field))
+    lines.append(("", "BN, ReLU and dropout follow each convolution (and its pooling)."))
+    places = [(-0.56, "right"), (0, "center"), (0.56, "left"), (1, "right")]
+    for row, line in enumerate(lines):
+        for (x, place), text in zip(places, line):
+            axis.text(x, row, text, ha=place, va="center", fontsize=11)
+    axis.set(xlim=(-1.45, 1.05), ylim=(len(lines) - 0.6, -0.5))
+    axis.axis("off")
+
+
+def write_pictures(notebook, folder):
+    """Write the README's pictures into folder: drawn anew, or from the saved outputs."""
+    matplotlib.use("agg")
+    names = cells.definitions()
+    study.run_silently(names, "device")  # the notebook's own style
+    for draw in (draw_study, draw_benchmark, draw_network):
+        draw(notebook, names)
+        plt.savefig(folder / f"{draw.__name__.removeprefix('draw_')}.png")
+    for name in ("curves", "mistakes"):
+        data = pictures(notebook)[name].data["image/png"]
+        (folder / f"{name}.png").write_bytes(base64.b64decode(data))
 
 
 def main():
     """Do what the command line asks for."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--readme", action="store_true", help="write the README's numbers alone")
-    parser.add_argument("--record", type=Path, metavar="FILE", help="keep what a run prints")
-    options = parser.parse_args()
-    notebook = cells.read()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--text", action="store_true", help="renew text and pictures alone")
+    parser.add_argument("--record", type=Path, metavar="FILE", help="keep what it prints")
+    options, notebook = parser.parse_args(), cells.read()
+    try:
+        if not options.text:
+            execute(notebook)
+    except CellExecutionError as error:
+        sys.exit(f"{error}\nThe notebook on the disk is as it was.")
     if options.record:
-        execute(notebook)
-        options.record.write_text(json.dumps(printed(notebook), indent=1) + "\n")
+        kept = {"saved_run": notebook.metadata["saved_run"], "printed": cells.printed(notebook)}
+        options.record.write_text(json.dumps(kept, indent=1) + "\n")
         return
-    if not options.readme:
-        cells.cell(notebook, "study").source = study.mistakes(study.read_records(study.STUDY))
-        execute(notebook)
-        cells.write(notebook)
-    README.write_text(filled(README.read_text(), notebook))
+    nbformat.write(notebook, cells.NOTEBOOK)  # minutes of work, whatever fails below
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = report.fill(cell.source, notebook, report.IN_NOTEBOOK)
+    nbformat.write(notebook, cells.NOTEBOOK)
+    for path in READMES:
+        path.write_text(report.fill(path.read_text(), notebook))
+    write_pictures(notebook, cells.ROOT / "images")
 
 
 if __name__ == "__main__":

@@ -1,377 +1,197 @@
-"""Train the notebook's network for many seeds, whole and with one part taken away.
+"""Train the notebook's network for many seeds, whole and with one part left out.
 
-`python tests/study.py` runs what tests/records/study.csv still lacks and prints the table;
-`python tests/study.py --validation` does the same for the settings that were tried on held-out
-training images (tests/records/settings.csv). Stop it with Ctrl-C and start it again at any time:
-every finished run is kept.
+`python tests/tools/study.py` runs what tests/records/study.csv lacks for the present code;
+with `--held-out` it tries settings on held-out training images, for held-out.csv.
+Stop it with Ctrl-C and start it again at any time: every finished run is kept.
 """
 
 import argparse
 import contextlib
 import csv
 import io
-import math
 import multiprocessing
 import os
+import platform
+import signal
 import statistics
 import sys
-import tempfile
 import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import cells
+import torch
+import torchvision
+from torch import nn
 from tqdm import tqdm
 
-RECORDS = Path(__file__).resolve().parent / "records"
-STUDY = RECORDS / "study.csv"
-TRIED = RECORDS / "settings.csv"
-FULL = "full recipe"
-PLAIN = "no one-cycle, no averaging"
-REQUIRED = 9_940
-COLUMNS = [
-    "variant",
-    "seed",
-    "parameters",
-    "correct",
-    "loss",
-    "first_epoch",
-    "seconds_per_epoch",
-    "python",
-    "torch",
-    "torchvision",
-    "processor",
-]
+COLUMNS = ["variant", "seed", "code", "correct", "loss", "seconds", "parameters"]
+COLUMNS += ["processor", "python", "torch", "torchvision"]
+RECIPE = "full recipe"
 
-CONSTANT_RATE = ("        scheduler.step()\n", "")
-NOT_AVERAGED = ("evaluate(averaged_model, test", "evaluate(model, test")
-# What is changed in the notebook for each variant: (settings, edits of the code).
-VARIANTS = {
-    FULL: ({}, []),
-    "no batch normalisation": (
-        {},
-        [
-            ("        nn.BatchNorm2d(out_channels),\n", ""),
-            ("padding=padding, bias=False", "padding=padding"),
-        ],
-    ),
-    "no dropout": ({"DROPOUT": 0}, []),
-    "no global average pooling": (
-        {},
-        [
-            ("            nn.AdaptiveAvgPool2d(1),", "            #"),
-            ("nn.Linear(24, 10)", "nn.Linear(96, 10)"),
-        ],
-    ),
-    "no fully connected layer": (
-        {},
-        [
-            ("nn.AdaptiveAvgPool2d(1),", "nn.Conv2d(24, 10, 1), nn.AdaptiveAvgPool2d(1),"),
-            ("            nn.Linear(24, 10),", "            #"),
-        ],
-    ),
-    "no augmentation": ({"ROTATION": 0, "SHIFT": 0, "SCALE": 0, "SHEAR": 0}, []),
-    "no one-cycle schedule": ({}, [CONSTANT_RATE]),
-    "no weight averaging": ({}, [NOT_AVERAGED]),
-    PLAIN: ({}, [CONSTANT_RATE, NOT_AVERAGED]),
-    "no expand and squeeze": (
-        {},
-        [
-            ("*block(1, 8),", "*block(1, 4),"),
-            ("*block(8, 16, pool", "*block(4, 10, pool"),
-            ("*block(16, 12),", "*block(10, 12),"),
-            ("*block(12, 32, pool", "*block(12, 16, pool"),
-            ("*block(32, 20, kernel", "*block(16, 18, kernel"),
-            ("*block(20, 20,", "*block(18, 20,"),
-            ("*block(20, 12,", "*block(20, 22,"),
-            ("*block(12, 24,", "*block(22, 24,"),
-        ],
-    ),
+
+def without_normalisation(block):
+    """Return a block whose convolution has a bias in the place of batch normalisation."""
+
+    def changed(inputs, outputs, kernel_size=3, padding=0, pool=False):
+        layers = block(inputs, outputs, kernel_size, padding, pool)
+        layers[0] = nn.Conv2d(inputs, outputs, kernel_size, padding=padding)
+        return [layer for layer in layers if not isinstance(layer, nn.BatchNorm2d)]
+
+    return changed
+
+
+def without_expansion(block):
+    """Return a block by which channels only grow, with as many parameters, nearly."""
+    usual, growing = [1, 8, 16, 12, 32, 20, 20, 12, 24], [1, 4, 10, 12, 16, 18, 20, 22, 24]
+    plan = dict(zip(zip(usual, usual[1:]), zip(growing, growing[1:])))
+    return lambda inputs, outputs, **rest: block(*plan[inputs, outputs], **rest)
+
+
+def with_end(layers):
+    """Return what gives a network the layers that layers() returns instead of GAP and FC."""
+    return lambda net: lambda: nn.Sequential(*list(net())[:-4], *layers(), nn.LogSoftmax(dim=1))
+
+
+# What takes the place of names of the notebook: the value of a setting, or for a function
+# or class what is called with it and returns the new one.
+PARTS = {
+    RECIPE: {},
+    "no batch normalisation": {"block": without_normalisation},
+    "no dropout": {"DROPOUT": 0},
+    "no global average pooling": {"Net": with_end(lambda: [nn.Flatten(), nn.Linear(96, 10)])},
+    "no fully connected layer": {
+        "Net": with_end(lambda: [nn.Conv2d(24, 10, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()])
+    },
+    "no augmentation": {"ROTATION": 0, "SHIFT": 0, "SCALE": 0},
+    "no weight averaging": {"AVERAGE_SHARE": 0},  # the average is then a plain copy
+    "no weight decay": {"WEIGHT_DECAY": 0},
+    "no expand and squeeze": {"block": without_expansion},
 }
-# The settings that were tried on held-out training images, each beside the recipe's own.
 SETTINGS = {
-    FULL: ({}, []),
-    "peak rate 0.05": ({"PEAK_LEARNING_RATE": 0.05}, []),
-    "peak rate 0.1": ({"PEAK_LEARNING_RATE": 0.1}, []),
-    "peak 0.1, average 1/5": ({"PEAK_LEARNING_RATE": 0.1, "AVERAGE_SHARE": 0.2}, []),
-    "peak 0.1, all padded": (
-        {"PEAK_LEARNING_RATE": 0.1},
-        [
-            ("*block(1, 8),", "*block(1, 8, padding=1),"),
-            ("*block(8, 16, pool", "*block(8, 16, padding=1, pool"),
-            ("*block(16, 12),", "*block(16, 12, padding=1),"),
-            ("*block(12, 32, pool", "*block(12, 32, padding=1, pool"),
-        ],
-    ),
-    "weight decay 1e-4": ({"WEIGHT_DECAY": 1e-4}, []),
-    "dropout 0": ({"DROPOUT": 0.0}, []),
-    "dropout 0.05": ({"DROPOUT": 0.05}, []),
-    "batch size 64": ({"BATCH_SIZE": 64}, []),
-    "no shear": ({"SHEAR": 0}, []),
-    "no clean epochs": ({"CLEAN_EPOCHS": 0}, []),
-    "weaker augmentation": ({"ROTATION": 5, "SHIFT": 1, "SCALE": 0.05, "SHEAR": 0.1}, []),
-    "no Nesterov": ({}, [(", nesterov=True", "")]),
-    "label smoothing 0.05": (
-        {},
-        [
-            (
-                "loss = F.nll_loss(output, labels[batch])",
-                "loss = F.cross_entropy(output, labels[batch], label_smoothing=0.05)",
-            )
-        ],
-    ),
-    "BN statistics measured anew": (
-        {},
-        [
-            (
-                "test_loss, correct = evaluate(averaged",
-                "torch.optim.swa_utils.update_bn(train_images.split(1000), averaged_model)\n"
-                "        test_loss, correct = evaluate(averaged",
-            )
-        ],
-    ),
-    # Not a candidate, with 62,522 parameters: it shows what the number of parameters holds back.
-    "twice the channels": (
-        {},
-        [
-            ("*block(1, 8),", "*block(1, 16),"),
-            ("*block(8, 16, pool", "*block(16, 32, pool"),
-            ("*block(16, 12),", "*block(32, 24),"),
-            ("*block(12, 32, pool", "*block(24, 64, pool"),
-            ("*block(32, 20, kernel", "*block(64, 40, kernel"),
-            ("*block(20, 20,", "*block(40, 40,"),
-            ("*block(20, 12,", "*block(40, 24,"),
-            ("*block(12, 24,", "*block(24, 48,"),
-            ("nn.Linear(24, 10)", "nn.Linear(48, 10)"),
-        ],
-    ),
+    RECIPE: {},
+    "learning rate 0.01": {"LEARNING_RATE": 0.01},
+    "weight decay 0": {"WEIGHT_DECAY": 0},
+    "dropout 0": {"DROPOUT": 0},
+    "average share 0.1": {"AVERAGE_SHARE": 0.1},
 }
 
 
-def run(variant, seed, settings, edits, validation):
-    """Train one variant with one seed; return its row of the records."""
-    import torch
+def machine():
+    """Return processor, Python, torch and torchvision by name, as records hold them."""
+    processor = platform.processor()
+    with contextlib.suppress(OSError, StopIteration), open("/proc/cpuinfo") as file:
+        processor = next(line for line in file if line.startswith("model name"))
+    values = processor.split(":")[-1].strip(), platform.python_version()
+    return dict(zip(COLUMNS[-4:], (*values, torch.__version__, torchvision.__version__)))
 
-    torch.set_num_threads(1)
-    notebook = cells.edited(cells.read(), edits)
-    data = str(cells.ROOT / "data")
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        names = cells.train(
-            notebook,
-            validation,
-            SEED=seed,
-            DATA_FOLDER=data,
-            WEIGHTS_FILE=f"{folder}/weights.pt",
-            **settings,
-        )
-    correct = [epoch["test_correct"] for epoch in names["history"]]
-    if len(correct) != names["EPOCHS"]:
-        raise RuntimeError("interrupted")
-    values = (
-        variant,
-        seed,
-        sum(parameter.numel() for parameter in names["model"].parameters()),
-        " ".join(map(str, correct)),
-        " ".join(f"{epoch['test_loss']:.5f}" for epoch in names["history"]),
-        next((epoch for epoch, count in enumerate(correct, start=1) if count >= REQUIRED), ""),
-        f"{statistics.median(epoch['seconds'] for epoch in names['history']):.1f}",
-        names["platform"].python_version(),
-        torch.__version__,
-        names["torchvision"].__version__,
-        names["processor"],
-    )
-    return dict(zip(COLUMNS, values, strict=True))
+
+def run_silently(names, identifier):
+    """Execute the notebook's cell with this id in the namespace names; print nothing."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        cells.run(cells.read(), names, identifier)
+
+
+def namespace(changes, device="cpu"):
+    """Return what the training cell needs: definitions with changes, and data on device."""
+    # The weights are "saved" in memory.
+    names = cells.definitions(DATA_FOLDER=cells.ROOT / "data", WEIGHTS_FILE=io.BytesIO())
+    for name, new in changes.items():
+        names[name] = new(names[name]) if callable(new) else new
+    names["device"] = torch.device(device)
+    run_silently(names, "load-run")
+    return names
+
+
+def hold_out(names, seed):
+    """Put another block of 10,000 training images, by seed, in the test set's place."""
+    for kind in ("images", "labels"):
+        data = names[f"train_{kind}"].roll(6_000 * seed, dims=0)
+        names[f"train_{kind}"], names[f"test_{kind}"] = data.split(50_000)
+
+
+def train(variant, seed, held_out):
+    """Train one variant with one seed; return its row. A missing epoch has 0 correct."""
+    names = namespace({"SEED": seed, **(SETTINGS if held_out else PARTS)[variant]})
+    if held_out:
+        hold_out(names, seed)
+    with contextlib.suppress(FloatingPointError):  # ends the training
+        run_silently(names, "train")
+    history, missing = names["history"], names["EPOCHS"] - len(names["history"])
+    values = [variant, seed, cells.fingerprint(cells.read(), cells.TRAINING)]
+    values.append(" ".join([*(str(epoch[3]) for epoch in history), *["0"] * missing]))
+    values.append(" ".join([*(f"{epoch[2]:.5f}" for epoch in history), *["nan"] * missing]))
+    values.append(round(statistics.median([epoch[4] for epoch in history] or [0]), 1))
+    values.append(sum(map(torch.numel, names["model"].parameters())))
+    return dict(zip(COLUMNS, values)) | machine()
 
 
 def read_records(path):
-    """Return the rows of the CSV at path, none where there is no such file."""
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+    """Return the rows of the CSV at path as dictionaries, none where there is no file."""
+    return list(csv.DictReader(path.read_text().splitlines())) if path.exists() else []
 
 
 def append_record(path, row):
     """Add row to the CSV at path and make sure that it is on the disk."""
-    new = not path.exists()
     with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        if new:
+        writer = csv.DictWriter(file, row, lineterminator="\n")
+        if not file.tell():
             writer.writeheader()
         writer.writerow(row)
         file.flush()
         os.fsync(file.fileno())
 
 
-def runs(records, variant):
-    """Return the rows of variant, by seed."""
-    rows = [row for row in records if row["variant"] == variant]
-    return sorted(rows, key=lambda row: int(row["seed"]))
+def start_worker():
+    """Use one thread; end when the parent ends, however that came, and only then."""
 
-
-def results(records, variant):
-    """Return what the records say of variant, by name; accuracies are in per cent."""
-    rows = runs(records, variant)
-    counts = [[int(count) for count in row["correct"].split()] for row in rows]
-    accuracies = [count[-1] / 100 for count in counts]
-    first = [int(row["first_epoch"] or len(counts[0]) + 1) for row in rows]
-    return {
-        "seeds": len(rows),
-        "parameters": int(rows[0]["parameters"]),
-        "mean": statistics.mean(accuracies),
-        "variance": statistics.variance(accuracies) if len(rows) > 1 else math.nan,
-        "worst": min(accuracies),
-        "loss": statistics.mean(float(row["loss"].split()[-1]) for row in rows),
-        "last_four": min(min(count[-4:]) for count in counts) / 100,
-        "first": statistics.median(first),
-        "latest_first": max(first) if all(row["first_epoch"] for row in rows) else "never",
-    }
-
-
-def noise(*results):
-    """Return twice the standard error of the difference between two results' means."""
-    return 2 * math.sqrt(sum(result["variance"] / result["seeds"] for result in results))
-
-
-def table(records, variants):
-    """Return the lines of a Markdown table of the variants that have records."""
-    head = ["", "parameters", "seeds", "mean %", "std", "worst %", "change", "loss"]
-    head += ["worst of last four %", "99.40 % in epoch, median to worst"]
-    present = {row["variant"] for row in records}
-    lines, full = [head, [":--", *["--:"] * (len(head) - 1)]], None
-    for variant in [variant for variant in variants if variant in present]:
-        result, change = results(records, variant), ""
-        if full:
-            change = f"{result['mean'] - full['mean']:+.3f} ± {noise(full, result):.3f}"
-            change = change.replace(" ", "\N{NO-BREAK SPACE}")
-        full = full or result
-        lines.append(
-            [
-                variant,
-                f"{result['parameters']:,}",
-                f"{result['seeds']}",
-                f"{result['mean']:.2f}",
-                f"{math.sqrt(result['variance']):.3f}",
-                f"{result['worst']:.2f}",
-                change,
-                f"{result['loss']:.4f}",
-                f"{result['last_four']:.2f}",
-                f"{result['first']:.0f} to {result['latest_first']}",
-            ]
-        )
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    return [
-        "| " + " | ".join(f"{text:{width}}" for text, width in zip(line, widths)) + " |"
-        for line in lines
-    ]
-
-
-def sentences(records):
-    """Return what the README says of the full recipe."""
-    rows, result = runs(records, FULL), results(records, FULL)
-    one = rows[0]
-    return (
-        f"Over {result['seeds']} seeds ({one['seed']} to {rows[-1]['seed']}) the last epoch's "
-        f"accuracy has a mean of **{result['mean']:.2f} %** (standard deviation "
-        f"{math.sqrt(result['variance']):.2f}); the worst seed ends at "
-        f"**{result['worst']:.2f} %**. The worst of the last four epochs of any seed is "
-        f"{result['last_four']:.2f} %. The mean test loss is {result['loss']:.4f}. 99.40 % is "
-        f"first reached in epoch {result['first']:.0f} (median), at the latest in epoch "
-        f"{result['latest_first']}. Machine: {one['processor']}, one thread for each run; Python "
-        f"{one['python']}, torch {one['torch']}, torchvision {one['torchvision']}."
-    )
-
-
-def mistakes(records):
-    """Return the notebook's cell of records: parameters, and mistakes of the last epoch by seed."""
-    lines = []
-    for variant in VARIANTS:
-        rows = runs(records, variant)
-        counts = " ".join(str(10_000 - int(row["correct"].split()[-1])) for row in rows)
-        if rows:
-            lines.append(f'    "{variant}": ({int(rows[0]["parameters"]):_}, "{counts}"),')
-    return "\n".join(["STUDY = {", *lines, "}"])
-
-
-def stop_with_parent():
-    """Let this process end when the one that started it ends, however that one was killed."""
-
-    def wait():
+    def end():
         multiprocessing.parent_process().join()
         os._exit(1)
 
-    threading.Thread(target=wait, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
+    torch.set_num_threads(1)
+    threading.Thread(target=end, daemon=True).start()
 
 
-def execute(todo, path, processes, work):
-    """Call work(*job) for each job, several at once, adding results to path; return failures."""
-    failures = []
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, stop_with_parent) as pool:
-        futures = {pool.submit(work, *job): job for job in todo}
-        try:
-            for future in tqdm(as_completed(futures), total=len(futures), unit="run"):
-                try:
-                    append_record(path, future.result())
-                except Exception as error:
-                    failures.append(f"{futures[future][:2]}: {type(error).__name__}: {error}")
-                    tqdm.write(f"Failed: {failures[-1]}")
-        except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+def main(arguments=None, work=train):
+    """Run what the records lack, one run a core; return how many runs failed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--held-out", action="store_true", help="try settings, on training images")
+    parser.add_argument("--variants", nargs="+", metavar="NAME", help="only these")
+    parser.add_argument("--seeds", type=int, nargs="+", metavar="N", help="only these")
+    parser.add_argument("--output", type=Path, metavar="CSV", help="read and extend this file")
+    options = parser.parse_args(arguments)
+    held_out, names = options.held_out, SETTINGS if options.held_out else PARTS
+    path = options.output or cells.RECORDS / ("held-out.csv" if held_out else "study.csv")
+    if not names.keys() >= set(options.variants or []):
+        parser.error(f"the variants are: {', '.join(names)}")
+    code = cells.fingerprint(cells.read(), cells.TRAINING)
+    rows = [row for row in read_records(path) if row["code"] == code]
+    done = {(row["variant"], int(row["seed"])) for row in rows}
+    # Seed by seed, the recipe first: a study that is stopped early is balanced.
+    jobs = [
+        (name, seed, held_out)
+        for seed in options.seeds or range(20)
+        for name in options.variants or names
+        if options.seeds or seed < 10 or name == RECIPE and not held_out
+        if (name, seed) not in done
+    ]
+    print(f"{len(jobs)} runs to do for {path}.")
+    cells.definitions()["load_mnist"](cells.ROOT / "data")  # once, before several want it
+    failures, context = 0, multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), context, start_worker) as pool:
+        futures = {pool.submit(work, *job): job for job in jobs}
+        for future in tqdm(as_completed(futures), total=len(jobs), unit="run"):
+            try:
+                append_record(path, future.result())
+            except Exception as error:
+                failures += 1
+                tqdm.write(f"Failed: {futures[future][:2]}: {error!r}")
+    print(f"{len(jobs) - failures} of {len(jobs)} runs were added.")
     return failures
 
 
-def main(arguments=None, work=run):
-    """Run what the records lack, print the table; return the exit status."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--validation", action="store_true", help="use held-out training images, try the settings"
-    )
-    parser.add_argument("--variants", nargs="+", help="only these variants")
-    parser.add_argument(
-        "--seeds", type=int, nargs="+", help="these seeds instead of the planned ones"
-    )
-    parser.add_argument(
-        "--processes", type=int, default=os.cpu_count(), help="runs at once, one thread each"
-    )
-    parser.add_argument(
-        "--slice",
-        default="0/1",
-        help="I/N: only every N-th missing run, from the I-th (0 is the first)",
-    )
-    parser.add_argument("--output", type=Path, help="the CSV to read and extend")
-    options = parser.parse_args(arguments)
-    variants = SETTINGS if options.validation else VARIANTS
-    path = options.output or (TRIED if options.validation else STUDY)
-    seeds = dict.fromkeys(variants, range(3 if options.validation else 5))
-    seeds[FULL] = range(3 if options.validation else 20)
-
-    done = {(row["variant"], int(row["seed"])) for row in read_records(path)}
-    planned = [
-        (variant, seed, *variants[variant], options.validation)
-        for variant in options.variants or variants
-        for seed in options.seeds or seeds[variant]
-    ]
-    index, count = map(int, options.slice.split("/"))
-    todo = [job for job in planned if job[:2] not in done][index::count]
-    failures = []
-    if todo:
-        print(f"{len(planned) - len(todo)} of {len(planned)} runs are there; {len(todo)} to do.")
-        # Once, before several processes want it.
-        cells.definitions()["load_mnist"](cells.ROOT / "data")
-        failures = execute(todo, path, options.processes, work)
-    else:
-        print(f"Nothing to do: all {len(planned)} runs are in {path}.")
-    print("\n".join(table(read_records(path), variants)))
-    print("\n".join(failures))
-    return 1 if failures else 0
-
-
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit("Stopped. Every finished run is kept; the same command goes on from here.")
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # at once: every finished run is kept
+    sys.exit(bool(main()))
