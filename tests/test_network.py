@@ -1,76 +1,68 @@
-"""The network's structure, counted in the live modules, and the comments that describe it."""
+"""The network: its parts, their order, and what the text says of each of them."""
 
 import re
 
 import cells
-import pytest
 import torch
 from torch import nn
 
 
-@pytest.fixture
-def network(names):
-    return names["Net"]()
+def seen_by(layers, output):
+    """Return the first and last input pixel of a side that its output-th output sees."""
+    values = images = torch.zeros(1, 1, 28, 28, requires_grad=True)
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d):
+            ones = torch.ones_like(layer.weight)
+            values = nn.functional.conv2d(values, ones, padding=layer.padding)
+        elif isinstance(layer, nn.MaxPool2d):
+            values = nn.functional.avg_pool2d(values, layer.kernel_size)
+    values[0, 0, output, output].backward()
+    pixels = images.grad.sum(dim=(0, 1, 2)).nonzero()
+    return pixels.min().item(), pixels.max().item()
 
 
-def layers(network):
-    return list(network.layers)
+def test_its_parts_and_their_order_are_the_assignment_s(names):
+    network, kinds = names["Net"](), ""
+    for pool in (False, True, False, True, False, False, False, True):
+        kinds += f"Conv2d {'MaxPool2d ' * pool}BatchNorm2d ReLU Dropout2d "
+    kinds += "AdaptiveAvgPool2d Flatten Linear LogSoftmax"
+    assert [type(layer).__name__ for layer in network] == kinds.split()
+    assert sum(each.numel() for each in network.parameters() if each.requires_grad) == 15_938
+    assert all(layer.bias is None for layer in network if isinstance(layer, nn.Conv2d))
 
 
-def count(network, kind):
-    return sum(isinstance(module, kind) for module in network.modules())
-
-
-def test_it_has_exactly_15938_trainable_parameters(network):
-    assert sum(parameter.numel() for parameter in network.parameters()) == 15_938
-    assert all(parameter.requires_grad for parameter in network.parameters())
-
-
-def test_it_has_the_layers_that_the_assignment_counts(network):
-    assert count(network, nn.Conv2d) == 8
-    assert count(network, nn.Linear) == 1
-    assert count(network, nn.MaxPool2d) == 3
-    assert count(network, nn.AdaptiveAvgPool2d) == 1
-
-
-def test_batch_norm_relu_and_dropout_follow_every_convolution(network):
-    kinds = [type(layer) for layer in layers(network) if not isinstance(layer, nn.MaxPool2d)]
-    for start in range(0, 32, 4):
-        assert kinds[start : start + 4] == [nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.Dropout2d]
-    assert kinds[32:] == [nn.AdaptiveAvgPool2d, nn.Flatten, nn.Linear, nn.LogSoftmax]
-    assert all(layer.p > 0 for layer in layers(network) if isinstance(layer, nn.Dropout2d))
-
-
-def test_the_first_four_convolutions_expand_and_squeeze_between_8_and_32(network):
-    channels = [layer.out_channels for layer in layers(network) if isinstance(layer, nn.Conv2d)]
-    assert min(channels) == 8 and max(channels) == 32
-    assert channels[0] < channels[1] > channels[2] < channels[3]
-
-
-def test_it_returns_log_probabilities(network):
-    output = network.eval()(torch.randn(5, 1, 28, 28))
-    assert output.shape == (5, 10)
-    torch.testing.assert_close(output.exp().sum(dim=1), torch.ones(5))
-
-
-def test_the_comments_beside_the_layers_are_true(notebook, network):
-    """Every shape and receptive field written beside a layer is computed again from the modules."""
-    measured, field, step = [], 1, 1
+def test_shapes_and_fields_beside_the_layers_and_in_the_text_are_true(notebook, names):
+    layers, measured, ends, field, step = list(names["Net"]()), [], [], 1, 1
     images = torch.zeros(2, 1, 28, 28)
-    for layer in layers(network):
-        size = images.shape[-1]
-        images = layer(images)
+    for i, layer in enumerate(layers, 1):
         if isinstance(layer, nn.Conv2d):
             field += (layer.kernel_size[0] - 1) * step
         elif isinstance(layer, nn.MaxPool2d):
             field, step = field + step, step * 2
         elif isinstance(layer, nn.AdaptiveAvgPool2d):
-            field += (size - 1) * step
+            field += (images.shape[-1] - 1) * step
+        images = layer(images)
         if isinstance(layer, nn.Dropout2d | nn.AdaptiveAvgPool2d):
-            measured.append((*images.shape[1:], field))
+            measured.append([*images.shape[1:], field])
+            ends.append(i)
         elif isinstance(layer, nn.Flatten | nn.Linear | nn.LogSoftmax):
-            measured.append((images.shape[1],))
-    comments = re.findall(
-        r",  #(.*)", cells.cell(notebook, "net").source.split("nn.Sequential(")[1]
-    )
-    assert [tuple(map(int, re.findall(r"\d+", comment))) for comment in comments] == measured
+            measured.append([*images.shape[1:]])
+    comments = re.findall(r",  #(.*)", cells.cell(notebook, "net").source)
+    assert [[*map(int, re.findall(r"\d+", each))] for each in comments] == measured
+    text = cells.cell(notebook, "summary-text").source
+    fields = re.search(r"seventh.*?RF (\d+)\).*?(\d+) and (\d+) reach", text).groups()
+    assert [*map(int, fields)] == [row[3] for row in measured[6:9]]
+    pixels = re.search(r"pixels (\d+) to (\d+), or (\d+) to (\d+)", text).groups()
+    seventh, eighth = layers[: ends[6]], layers[: ends[7]]
+    assert (*seen_by(seventh, 0), *seen_by(seventh, -1)) == (*map(int, pixels),)
+    assert seen_by(eighth, 0) == seen_by(eighth, -1) == (0, 27)
+
+
+def test_it_returns_log_probabilities_and_drops_out_as_set_in_training_alone(notebook):
+    network = cells.definitions(notebook, DROPOUT=0.37)["Net"]()
+    assert [layer.p for layer in network if isinstance(layer, nn.Dropout2d)] == [0.37] * 8
+    images = torch.randn(8, 1, 28, 28)
+    assert not torch.equal(network(images), network(images))
+    output = network.eval()(images)
+    assert torch.equal(network(images), output) and output.shape == (8, 10)
+    torch.testing.assert_close(output.exp().sum(dim=1), torch.ones(8))

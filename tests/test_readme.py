@@ -1,62 +1,51 @@
-"""The README: its numbers are the saved run's, its table is the network's, its images are there."""
+"""README.md, tests/README.md and the notebook's text say what the records say."""
 
+import base64
 import re
 
-import benchmark
 import cells
 import pytest
 import renew
-from torch import nn
+import report
 
-TEXT = renew.README.read_text()
-
-
-def test_its_numbers_are_those_of_the_saved_run(notebook):
-    assert renew.filled(TEXT, notebook) == TEXT, "run `python tests/renew.py --readme`"
+README, MAINTAINERS = (path.read_text() for path in renew.READMES)
+RENEW = "run `python tests/tools/renew.py --text`"
 
 
-def test_a_changed_number_would_be_noticed(notebook):
-    accuracy = renew.figures(renew.printed(notebook))["accuracy"]
-    changed = TEXT.replace(f"**{accuracy} %**", "**99.99 %**")
-    assert changed != TEXT and renew.filled(changed, notebook) != changed
+def blocks(text):
+    """Return the names of the generated blocks in text, in order."""
+    return re.findall(r"<!-- (\S+) -->\n.*?<!-- end -->", text, re.DOTALL)
 
 
-def test_every_image_is_there_and_has_alternative_text():
-    images = re.findall(r"!\[(.*?)\]\((.*?)\)", TEXT)
-    assert images
-    for description, path in images:
-        assert len(description) > 20
-        assert (cells.ROOT / path).read_bytes().startswith(b"\x89PNG")
+@pytest.mark.parametrize("text", [README, MAINTAINERS], ids=["README", "tests/README"])
+def test_the_readmes_say_what_the_records_say(text, notebook):
+    assert report.fill(text, notebook) == text, RENEW
 
 
-def test_every_image_is_written_by_the_notebook_or_the_benchmark(notebook):
-    written = {benchmark.CHART.stem}
-    for cell in cells.code_cells(notebook):
-        written |= set(re.findall(r'show\(\s*figure,\s*"(\w+)"', cell.source))
-    assert {path.stem for path in (cells.ROOT / "images").iterdir()} == written
+def test_the_notebook_says_what_the_records_say(notebook):
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    assert report.fill(text, notebook, report.IN_NOTEBOOK) == text, RENEW
+    assert blocks(text) == list(report.IN_NOTEBOOK)
 
 
-def test_its_network_table_is_the_network(names):
-    table = TEXT.split("## The network")[1].split("## ")[0]
-    rows = [int(number.replace(",", "")) for number in re.findall(r"([\d,]+) \|$", table, re.M)]
-    network = names["Net"]()
-    parameters = []
-    for layer in network.layers:
-        size = sum(parameter.numel() for parameter in layer.parameters())
-        if isinstance(layer, nn.BatchNorm2d):
-            parameters[-1] += size
-        elif isinstance(layer, nn.Conv2d | nn.AdaptiveAvgPool2d | nn.Linear):
-            parameters.append(size)
-    assert rows == parameters
-    assert f"**{sum(parameters):,}**" in table
+def test_every_block_is_there_and_a_changed_number_would_be_noticed(notebook):
+    assert [*blocks(README), *blocks(MAINTAINERS)] == list(report.BLOCKS)
+    changed = README.replace("|mean 99.", "|mean 98.", 1)
+    assert changed != README and report.fill(changed, notebook) == README
 
 
-def test_its_table_and_the_notebook_name_the_same_shapes(notebook):
-    comments = re.findall(r"(\d+) x +(\d+) x +(\d+) +RF (\d+)", cells.cell(notebook, "net").source)
-    table = re.findall(r"\| (\d+) x (\d+) x (\d+) \| (\d+) \|", TEXT)
-    assert table == comments[:8] and len(table) == 8
+def test_the_pictures_are_used_described_and_those_of_the_saved_run(notebook):
+    used = re.findall(r"!\[.{20,}?\]\(images/(\w+)\.png\)", README)
+    files = {path.stem: path.read_bytes() for path in (cells.ROOT / "images").iterdir()}
+    assert sorted(files) == sorted(used)
+    saved = renew.pictures(notebook)
+    for name in ("curves", "mistakes"):
+        assert files[name] == base64.b64decode(saved[name].data["image/png"])
+    shown = {name: output.metadata["image/png"]["alt"] for name, output in saved.items()}
+    assert shown == renew.ALTERNATIVES
 
 
-@pytest.mark.parametrize("command", ["ipython EVA_Assignment3b.ipynb", "pytest --nbval-lax"])
-def test_its_commands_name_what_exists(command):
-    assert f"pip install -r requirements.txt && {command}\n" in TEXT
+def test_the_readme_is_short_and_names_what_exists():
+    assert len(README.split()) <= 1_100
+    for name in re.findall(r"\bpython ([\w./-]+\.py)", README + MAINTAINERS):
+        assert (cells.ROOT / name).is_file()

@@ -1,169 +1,149 @@
-"""The study's machinery with tiny fake runs, and its records against the plan."""
+"""The records: how runs are made and kept, and what report.py concludes from them."""
 
-import math
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
+import benchmark
 import cells
 import pytest
+import report
 import study
+import torch
 
-RECORDS = study.read_records(study.STUDY)
-
-
-def fake_run(variant, seed, settings, edits, validation):
-    """Stand for a training; seed 3 fails."""
-    if seed == 3:
-        raise FloatingPointError("the loss is no longer finite")
-    values = (
-        variant,
-        seed,
-        15938,
-        f"9900 {9950 + seed}",
-        "0.02000 0.01200",
-        2,
-        0.1,
-        "3",
-        "2",
-        "0",
-        "none",
-    )
-    return dict(zip(study.COLUMNS, values))
+PART = "no dropout"
 
 
-def seeds(path):
-    return sorted(int(row["seed"]) for row in study.read_records(path))
+def row(variant=study.RECIPE, seed=0, last=9_950, code="now", processor="x"):
+    """Return a row of the records, of three epochs."""
+    values = [variant, seed, code, f"9800 9945 {last}", "0.05 0.02 0.01", 1.0, 15_938]
+    return dict(zip(study.COLUMNS, [*values, processor, *"abc"]))
 
 
-def arguments(path, *numbers):
-    return [
-        "--output",
-        str(path),
-        "--variants",
-        study.FULL,
-        "--processes",
-        "2",
-        "--seeds",
-        *map(str, numbers),
-    ]
+def fake_train(variant, seed, held_out):
+    """Stand for a training that fails with seed 3, and prints and takes long with seed 9."""
+    assert seed != 3, "it broke"
+    if seed == 9:
+        print("works", flush=True)
+        time.sleep(600)
+    return row(variant, seed, code=cells.fingerprint(cells.read(), cells.TRAINING))
 
 
-def test_a_restart_does_only_what_is_missing(mnist, tmp_path, capsys):
-    path = tmp_path / "records.csv"
-    assert study.main(arguments(path, 0, 1), fake_run) == 0
-    before = path.read_text()
-    assert study.main(arguments(path, 0, 1, 2), fake_run) == 0
-    assert "2 of 3 runs are there; 1 to do." in capsys.readouterr().out
-    assert path.read_text().startswith(before) and seeds(path) == [0, 1, 2]
-    assert study.main(arguments(path, 0, 1, 2), fake_run) == 0
-    output = capsys.readouterr().out
-    assert "Nothing to do" in output and " 99.51" in output
+def run(path, *seeds):
+    """Run the study with fake trainings; return how many failed and all seeds at path."""
+    only = ["--output", str(path), "--variants", study.RECIPE, "--seeds", *map(str, seeds)]
+    failures = study.main(only, fake_train)
+    return failures, sorted(each["seed"] for each in study.read_records(Path(path)))
 
 
-def test_a_run_that_fails_is_reported_and_stops_no_other(mnist, tmp_path, capsys):
-    path = tmp_path / "records.csv"
-    assert study.main(arguments(path, 2, 3, 4), fake_run) == 1
-    assert seeds(path) == [2, 4]
-    assert "FloatingPointError" in capsys.readouterr().out
+def test_a_restart_does_what_is_missing_and_tries_failed_runs_again(tmp_path, capsys):
+    path = tmp_path / "study.csv"
+    study.append_record(path, row(seed=1, code="earlier"))
+    assert run(path, 0, 1, 3) == (1, ["0", "1", "1"])
+    assert "('full recipe', 3): AssertionError('it broke" in capsys.readouterr().out
+    assert run(path, 0, 1, 3) == (1, ["0", "1", "1"])
 
 
-def test_slices_share_the_work_without_overlap(mnist, tmp_path):
-    paths = [tmp_path / f"{index}.csv" for index in range(2)]
-    for index, path in enumerate(paths):
-        study.main([*arguments(path, 0, 1, 2, 4, 5), "--slice", f"{index}/2"], fake_run)
-    assert sorted(seeds(paths[0]) + seeds(paths[1])) == [0, 1, 2, 4, 5]
-    assert not set(seeds(paths[0])) & set(seeds(paths[1]))
+def test_workers_end_with_the_study(tmp_path):
+    code = f"import test_records; test_records.run({str(tmp_path / 'a.csv')!r}, 9)"
+    paths = {"PYTHONPATH": f"{cells.ROOT}/tests{os.pathsep}{cells.ROOT}/tests/tools"}
+    command, pipe = [sys.executable, "-c", code], subprocess.PIPE
+    process = subprocess.Popen(command, stdout=pipe, text=True, env=os.environ | paths)
+    next(line for line in process.stdout if line == "works\n")
+    process.kill()
+    process.communicate(timeout=60)  # returns when the worker, too, has closed its output
 
 
-@pytest.mark.parametrize("variants", [study.VARIANTS, study.SETTINGS], ids=["parts", "settings"])
-def test_every_variant_still_fits_the_notebook(notebook, variants):
-    import torch
+def test_a_row_holds_what_the_training_measured(monkeypatch):
+    def small(*arguments, complete=study.namespace):
+        names = complete(*arguments) | {"EPOCHS": 2}
+        tensors = ("train_images", "test_images", "test_labels")
+        return names | {name: names[name][:256] for name in tensors}
 
-    for settings, edits in variants.values():
-        names = cells.definitions(cells.edited(notebook, edits), **settings)
-        assert names["Net"]()(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
-
-
-def test_the_records_hold_every_planned_run_once():
-    done = [(row["variant"], int(row["seed"])) for row in RECORDS]
-    assert len(done) == len(set(done))
-    for variant in study.VARIANTS:
-        seeds = {seed for name, seed in done if name == variant}
-        assert seeds == set(range(20 if variant == study.FULL else 5))
+    monkeypatch.setattr(study, "namespace", small)
+    result = study.train("no batch normalisation", 0, False)
+    assert list(result) == study.COLUMNS and result["parameters"] == 15_794
+    assert len(result["correct"].split()) == len(result["loss"].split()) == 2
+    monkeypatch.setitem(study.PARTS, "broken", {"LEARNING_RATE": 1e30})
+    assert study.train("broken", 0, False)["correct"].endswith("0 0")
 
 
-def test_three_seeds_of_every_setting_were_tried_and_only_more_channels_did_better():
-    tried = study.read_records(study.TRIED)
-    full = study.results(tried, study.FULL)
-    better = []
-    for variant in study.SETTINGS:
-        result = study.results(tried, variant)
-        assert [row["seed"] for row in study.runs(tried, variant)] == ["0", "1", "2"]
-        if result["mean"] - full["mean"] > study.noise(full, result):
-            better.append(variant)
-    assert better == ["twice the channels"]
+@pytest.mark.parametrize("seed", [0, 9])
+def test_every_seed_holds_out_another_block(seed):
+    names = {f"train_{kind}": torch.arange(60_000) for kind in ("images", "labels")}
+    study.hold_out(names, seed)
+    kept, held = names["train_images"], names["test_images"]
+    assert torch.cat([kept, held]).equal(torch.arange(60_000).roll(6_000 * seed))
+    assert len(held) == 10_000 and names["test_labels"].equal(held)
 
 
-def test_the_records_agree_with_the_notebook_as_it_is(notebook):
-    for variant, (settings, edits) in study.VARIANTS.items():
-        names = cells.definitions(cells.edited(notebook, edits), **settings)
-        parameters = sum(parameter.numel() for parameter in names["Net"]().parameters())
-        for row in RECORDS:
-            if row["variant"] == variant:
-                assert int(row["parameters"]) == parameters
-                assert len(row["correct"].split()) == names["EPOCHS"] == len(row["loss"].split())
+def test_every_variant_fits_the_notebook(names, monkeypatch):
+    monkeypatch.setattr(study, "run_silently", lambda *_: None)  # needs no data
+    sizes = {"no batch normalisation": 15_794, "no global average pooling": 16_658}
+    sizes["no expand and squeeze"] = 15_946
+    for name, changes in (study.PARTS | study.SETTINGS).items():
+        changed = study.namespace(changes)
+        network = changed["Net"]()
+        assert network(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
+        assert sum(map(torch.numel, network.parameters())) == sizes.get(name, 15_938)
+        assert not [key for key in changes if changed[key] == names[key]]
 
 
-def test_the_full_recipe_meets_the_assignment_with_every_seed():
-    result = study.results(RECORDS, study.FULL)
-    assert result["worst"] >= 99.40 and result["last_four"] > 99.40
+@pytest.mark.parametrize("file", ["study.csv", "held-out.csv"])
+def test_the_records_are_whole(file, notebook):
+    rows = study.read_records(cells.RECORDS / file)
+    assert len(rows) == len({(each["variant"], each["seed"], each["code"]) for each in rows})
+    for each in rows:
+        assert len(each["correct"].split()) == len(each["loss"].split()) == 19
+    group = report.summaries(report.records(notebook, file)[0][0])[study.RECIPE]
+    if file == "study.csv":
+        assert group["seeds"] >= 5 and group["parameters"] == 15_938
+        assert min(group["worst"], group["last_four"]) >= 99.40
 
 
-def test_the_notebook_shows_these_records(notebook):
-    assert cells.cell(notebook, "study").source == study.mistakes(RECORDS)
+def test_the_intervals_are_those_computed_by_hand():
+    for second, by_seed, comparisons, change, uncertainty in [
+        ([4, 5, 6], False, 1, 3, 2.7764 * (2 / 3) ** 0.5),  # 4 degrees of freedom
+        ([4, 5, 6], False, 5, 3, 4.6041 * (2 / 3) ** 0.5),
+        ([2, 4, 6], True, 1, 2, 4.3027 * (1 / 3) ** 0.5),  # differences 1, 2, 3
+        ([4, 4, 4], False, 1, 2, 4.3027 * (1 / 3) ** 0.5),  # Welch: 2 degrees
+        ([4, 5, 6], True, 1, 3, float("inf")),
+    ]:
+        pair = [dict(enumerate(values)) for values in ([1, 2, 3], second)]
+        result = report.interval(*pair, by_seed, comparisons)
+        assert result == pytest.approx((change, uncertainty), rel=1e-3)
 
 
-def test_the_notebook_and_the_study_compute_the_same(notebook):
-    printed = cells.cell(notebook, "study-table").outputs[0].text.splitlines()[1:]
-    table = study.table(RECORDS, study.VARIANTS)[2:]
-    assert len(printed) == len(table) == len(study.VARIANTS)
-    for line, row in zip(printed, table):
-        assert " ".join(row.split("|")[1:8]).split() == line.split()
+def written(monkeypatch, *rows):
+    """Return what is written of a study with these rows."""
+    monkeypatch.setattr(cells, "fingerprint", lambda *_: "now")
+    monkeypatch.setattr(study, "read_records", lambda path: rows)
+    return report.variants(None, "study.csv")
 
 
-def test_the_title_states_the_study(notebook):
-    result = study.results(RECORDS, study.FULL)
-    title = cells.cell(notebook, "title").source
-    assert f"{result['seeds']} seeds" in title
-    assert f"{result['mean']:.2f} %" in title and f"{result['worst']:.2f} %" in title
-    assert f"{result['last_four']:.2f} % or more after each of the last four" in title
+def test_earlier_code_and_several_machines_are_named(monkeypatch):
+    earlier = [row(last=9_000, code="older"), row(last=9_960, code="old"), row(PART, code="old")]
+    text = written(monkeypatch, *earlier)
+    assert text.count(report.EARLIER) == 1 and "|full recipe|1|99.60|99.60|" in text
+    assert "90.00" not in text and "several machines" not in text
+    first, second = written(monkeypatch, row(last=9_970), *earlier).split(report.EARLIER)
+    assert "|full recipe|1|99.70|" in first and PART not in first
+    assert "|full recipe|1|99.60|" in second and f"|{PART}|1|99.50|" in second
+    assert report.EARLIER not in written(monkeypatch, *earlier, row(), row(PART))
+    assert "several machines" in written(monkeypatch, row(), row(seed=1, processor="y"))
 
 
-def test_the_text_says_what_the_records_say(notebook):
-    assert "with five seeds each" in cells.cell(notebook, "study-text").source
-    text = cells.cell(notebook, "study-see").source
-    result = {variant: study.results(RECORDS, variant) for variant in study.VARIANTS}
-    full, same = result[study.FULL], result["no fully connected layer"]
-    assert f"epoch {full['first']:.0f} (median), without it in epoch" in text
-    assert f"without it in epoch {result['no weight averaging']['first']:.0f}." in text
-    assert f"change of {same['mean'] - full['mean']:+.3f}" in text
-    assert f"{result['no global average pooling']['parameters'] - full['parameters']} more" in text
-
-    def noise(variant):
-        return study.noise(full, result[variant])
-
-    def change(variant):
-        return result[variant]["mean"] - full["mean"]
-
-    without = study.runs(RECORDS, "no batch normalisation")
-    first = [int(row["first_epoch"]) for row in without if row["first_epoch"]]
-    assert len(first) == len(without) - 1 and result["no batch normalisation"]["worst"] < 20
-    assert f"others need {min(first)} to {max(first)} epochs" in text
-    worse = {"no augmentation", study.PLAIN}
-    for variant in worse:
-        assert -0.12 < change(variant) < -noise(variant)
-    for variant in set(study.VARIANTS) - worse - {study.FULL, "no batch normalisation"}:
-        assert abs(change(variant)) < noise(variant)
+def test_only_what_the_intervals_show_is_called_a_difference(monkeypatch):
+    ends = {study.RECIPE: 9_950, "no augmentation": 9_930, PART: 9_951}
+    rows = [row(name, seed, end + seed) for name, end in ends.items() for seed in range(4)]
+    rows += [row("no weight decay", 0, 1_000), row("no weight decay", 1, 9_940)]
+    text = written(monkeypatch, *rows)
+    assert "All 2 intervals" in text and "|99.40|10.00|1 of 2 did not learn|" in text
+    assert "|**-0.200±" in text and "|+0.010±" in text
 
 
-def test_a_single_run_has_no_spread():
-    result = study.results(RECORDS[:1], RECORDS[0]["variant"])
-    assert result["seeds"] == 1 and math.isnan(result["variance"])
+def test_a_training_step_calls_few_operators_and_waits_once():
+    calls, reads = benchmark.count_operators()
+    assert calls <= 1_000 and reads <= 1

@@ -1,130 +1,96 @@
-"""What goes wrong at desks: interruptions, cells run twice, odd folders, two runs at once."""
+"""What goes wrong at desks: interruptions, odd folders, full disks, two runs at once."""
 
-import threading
+import copy
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from pathlib import Path
+from threading import Barrier
+from unittest.mock import Mock
 
 import cells
 import pytest
 import torch
-from cells import run
-from test_data import copy_of, replace_sources
 
-AFTER_TRAINING = ["curves", "time", "mistakes", "confusion-matrix", "confusions", "filters"]
+from test_data import contents, write
 
 
 @pytest.fixture
-def small(notebook, mnist, monkeypatch, tmp_path):
-    """The notebook's names in a folder of its own, with 500 images of each set to load."""
-    folder = tmp_path / "Übung 3 b"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
+def small(notebook, mnist, monkeypatch, tmp_path, shown):
+    """The names before training, in an odd folder, with 40 images of each set."""
+    monkeypatch.chdir(write(tmp_path / "Übung 3 b", {}))
     names = cells.definitions(notebook, EPOCHS=4)
-    names["load_mnist"] = lambda *_: [tensor[:500] for tensor in mnist]
-    run(notebook, names, "style", "device", "load-run", "structure")
+    names["load_mnist"] = lambda folder, device: [each[:40].to(device) for each in mnist]
+    cells.run(notebook, names, "device", "load-run")
     return names
 
 
-def interrupt_in_epoch(number, names):
-    """Make training stop as if the user had pressed the stop button in this epoch."""
-    train, calls = names["train_one_epoch"], []
-
-    def interrupted(*arguments):
-        calls.append(None)
-        if len(calls) == number:
-            raise KeyboardInterrupt
-        return train(*arguments)
-
-    names["train_one_epoch"] = interrupted
-    return train
+def state(names):
+    """Return copies of data, history and judged network, as far as they are there."""
+    network = names["trained_model"].state_dict() if "trained_model" in names else {}
+    data = {key: names[key] for key in names if key.endswith(("_images", "_labels"))}
+    history = torch.tensor(names.get("history", []))
+    return copy.deepcopy(data | network | {"history": history})
 
 
-def test_every_cell_runs_twice_in_a_folder_with_a_space_and_an_umlaut(notebook, small):
-    unmet = []
-    for cell in cells.code_cells(notebook):
-        if cell.id in ("parameters", "files", "ensure-files", "load"):
-            continue  # definitions that the fixture has made small
-        for _ in range(2):
-            try:
-                exec(cell.source, small)
-            except AssertionError as error:
-                assert str(error).startswith("Not met: Test images, Correct, last epoch")
-                unmet.append(cell.id)
-    assert unmet == ["check", "check"]
-    assert len(small["history"]) == small["EPOCHS"]
+def test_every_cell_runs_twice_and_changes_nothing_loaded_or_measured(notebook, small):
+    functions = {name: value for name, value in small.items() if callable(value)}
+    order = [each.id for each in cells.code_cells(notebook) if each.id not in cells.DEFINITIONS]
+    for identifier in order * 2:
+        before = state(small)
+        stop = pytest.raises(AssertionError, match="Not met: test images, correct")
+        with stop if identifier == "gate" else nullcontext():
+            cells.run(notebook, small, identifier)
+        after = state(small)
+        for key in before.keys() - ({"history"} if identifier == "train" else set()):
+            assert torch.equal(before[key], after[key]), f"{identifier} changes {key}"
+    assert len(small["history"]) == 4 and small | functions == small
 
 
-def test_an_interrupted_training_keeps_its_epochs_and_can_be_run_again(notebook, small, capsys):
-    train = interrupt_in_epoch(3, small)
-    run(notebook, small, "train")
-    assert "Interrupted: 2 finished epochs are kept." in capsys.readouterr().out
-    kept = [row["test_correct"] for row in small["history"]]
-    assert len(kept) == 2
-    run(notebook, small, "reload", *AFTER_TRAINING)
-    with pytest.raises(AssertionError, match="worst of last four"):
-        run(notebook, small, "check")
-
-    small["train_one_epoch"] = train
-    run(notebook, small, "train", "reload", *AFTER_TRAINING)
-    assert len(small["history"]) == small["EPOCHS"]
-    assert [row["test_correct"] for row in small["history"]][:2] == kept
+def test_an_interrupted_training_is_judged_as_it_is(notebook, small):
+    train, stop = small["train_one_epoch"], Mock(side_effect=KeyboardInterrupt)
+    small["train_one_epoch"] = lambda *given: (stop if given[-1] == 3 else train)(*given)
+    cells.run(notebook, small, "train", "reload", "curves", "check", "time")
+    assert len(small["history"]) == 2
+    with pytest.raises(AssertionError, match="last four epochs with 9,940 or more"):
+        cells.run(notebook, small, "gate")
+    assert small["train_images"].is_cuda == torch.cuda.is_available()
+    assert small["trained_model"][0].weight.is_cuda == torch.cuda.is_available()
 
 
-def test_an_interruption_before_the_first_epoch_ends_in_one_clear_sentence(notebook, small):
-    interrupt_in_epoch(1, small)
-    run(notebook, small, "train")
-    with pytest.raises(AssertionError, match="No epoch was finished: run the training cell again"):
-        run(notebook, small, "reload")
+def test_two_runs_that_fetch_the_data_at_once_both_get_it(fake, tmp_path):
+    fake.sources(fake.files, OSError())
+    download, both = fake.names["download_from_mirrors"], Barrier(2, timeout=60)
+    fake.names["download_from_mirrors"] = lambda folder: both.wait() < 2 and download(folder)
+    with ThreadPoolExecutor() as pool:
+        assert [*pool.map(fake.names["ensure_files"], [tmp_path] * 2)] == [None] * 2
+    assert contents(tmp_path) == fake.files
 
 
-def test_two_runs_that_fetch_the_data_at_the_same_time_both_get_it(names, mnist, tmp_path):
-    good = cells.ROOT / "data" / "MNIST" / "raw"
-    both_are_there = threading.Barrier(2)
-    copy = copy_of(good, [])
-
-    def source(temporary):
-        both_are_there.wait(timeout=60)
-        return copy(temporary)
-
-    replace_sources(names, source, source)
-    failures = []
-
-    def fetch():
-        try:
-            names["ensure_files"](tmp_path)
-        except Exception as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=fetch) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == [] and names["bad_files"](tmp_path) == []
+def test_a_full_disk_and_a_stop_leave_nothing_behind(fake, tmp_path, capsys):
+    full = OSError(28, "No space left on device")
+    fake.sources(full, KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        fake.names["ensure_files"](tmp_path)
+    assert contents(tmp_path) == {} and "No space left" in capsys.readouterr().out
 
 
-def test_a_full_disk_is_one_error_and_leaves_nothing_behind(names, mnist, tmp_path, capsys):
-    def source(temporary):
-        (temporary / "part").write_bytes(b"half a file")
-        raise OSError(28, "No space left on device")
-
-    replace_sources(names, source, source)
+def test_folders_that_cannot_be_written_are_read(fake, tmp_path, monkeypatch):
+    fake.sources(fake.files, fake.files)
+    write(tmp_path, {"data": b"a file where the folder should be"})
     with pytest.raises(RuntimeError, match="Put good copies into"):
-        names["ensure_files"](tmp_path)
-    assert "No space left on device" in capsys.readouterr().out
-    assert list(tmp_path.iterdir()) == []
+        fake.names["load_mnist"](tmp_path / "data")
+    write(tmp_path / "MNIST" / "raw", fake.files)
+    for function in ("mkdir", "replace", "write_bytes"):
+        monkeypatch.setattr(Path, function, lambda *_, **__: pytest.fail("writes"))
+    assert len(fake.names["load_mnist"](tmp_path)) == 4
 
 
-def test_intact_files_are_enough_where_nothing_can_be_written(names, mnist, monkeypatch):
-    for function in ("replace", "mkdir"):
-        monkeypatch.setattr(names["os"], function, lambda *_, **__: pytest.fail("writes"))
-    assert len(names["load_mnist"](cells.ROOT / "data")) == 4
-
-
-def test_only_one_cell_knows_whether_there_is_a_gpu(notebook):
-    knowing = {cell.id for cell in cells.code_cells(notebook) if "cuda" in cell.source}
-    assert knowing == {"device"}
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
-def test_everything_runs_on_the_gpu(notebook, small):
-    run(notebook, small, "train", "reload", *AFTER_TRAINING)
-    assert small["device"].type == "cuda"
+def test_a_silent_mirror_is_left_after_the_time_out(notebook, tmp_path, monkeypatch):
+    names = cells.definitions(notebook, DOWNLOAD_TIMEOUT=0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        monkeypatch.setattr(names["datasets"].MNIST, "mirrors", [address])
+        with pytest.raises(OSError, match="timed out"):
+            names["download_from_mirrors"](tmp_path)
+    assert socket.getdefaulttimeout() is None
