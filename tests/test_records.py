@@ -126,12 +126,12 @@ def written(monkeypatch, *rows):
 def test_earlier_code_and_several_machines_are_named(monkeypatch):
     earlier = [row(last=9_000, code="older"), row(last=9_960, code="old"), row(PART, code="old")]
     text = written(monkeypatch, *earlier)
-    assert text.count(report.EARLIER) == 1 and "|full recipe|1|99.60|99.60|" in text
+    assert text.count(report.EARLIER[:-1]) == 1 and "|full recipe|1|99.60|99.60|" in text
     assert "90.00" not in text and "several machines" not in text
-    first, second = written(monkeypatch, row(last=9_970), *earlier).split(report.EARLIER)
+    first, second = written(monkeypatch, row(last=9_970), *earlier).split(report.EARLIER[:-1])
     assert "|full recipe|1|99.70|" in first and PART not in first
     assert "|full recipe|1|99.60|" in second and f"|{PART}|1|99.50|" in second
-    assert report.EARLIER not in written(monkeypatch, *earlier, row(), row(PART))
+    assert report.EARLIER[:-1] not in written(monkeypatch, *earlier, row(), row(PART))
     assert "several machines" in written(monkeypatch, row(), row(seed=1, processor="y"))
 
 

@@ -19,8 +19,6 @@ import nbformat
 import report
 import study
 import torch
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
 
 READMES = [cells.ROOT / "README.md", cells.ROOT / "tests" / "README.md"]
 # The alternative texts of the notebook's figures, by the ids of their cells.
@@ -35,14 +33,20 @@ ALTERNATIVES = {
 
 def execute(notebook):
     """Run every cell in the notebook's folder; keep in it outputs and what made them."""
-    NotebookClient(
+    import nbclient  # of .ci/requirements.txt: filling in text and tests do without
+
+    client = nbclient.NotebookClient(
         notebook,
         timeout=None,
         coalesce_streams=True,  # folds a progress bar into its last line
         record_timing=False,
         resources={"metadata": {"path": cells.ROOT}},
         on_cell_start=lambda cell, cell_index: print(f"Cell {cell_index}: {cell.id}"),
-    ).execute()
+    )
+    try:
+        client.execute()
+    except nbclient.exceptions.CellExecutionError as error:
+        sys.exit(f"{error}\nThe notebook on the disk is as it was.")
     for name, output in pictures(notebook).items():
         output.metadata["image/png"] = {"alt": ALTERNATIVES[name]}
     threads = re.search(r"\d+ threads", cells.printed(notebook)["device"])[0]
@@ -136,11 +140,8 @@ def main():
     parser.add_argument("--text", action="store_true", help="renew text and pictures alone")
     parser.add_argument("--record", type=Path, metavar="FILE", help="keep what it prints")
     options, notebook = parser.parse_args(), cells.read()
-    try:
-        if not options.text:
-            execute(notebook)
-    except CellExecutionError as error:
-        sys.exit(f"{error}\nThe notebook on the disk is as it was.")
+    if not options.text:
+        execute(notebook)
     if options.record:
         kept = {"saved_run": notebook.metadata["saved_run"], "printed": cells.printed(notebook)}
         options.record.write_text(json.dumps(kept, indent=1) + "\n")

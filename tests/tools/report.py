@@ -139,7 +139,7 @@ def variants(notebook, file, columns=None, brief=False):
     for rows, earlier in records(notebook, file):
         lines, text = compared(rows, file == "held-out.csv")
         lines = table(*(line[:columns] for line in lines))
-        parts += [earlier, lines, "" if brief else text + note(rows)]
+        parts += [earlier.replace("code.", "code:"), lines, "" if brief else text + note(rows)]
     parts.append("Bold exceeds chance (95 % confidence for all intervals)." * brief)
     return "\n\n".join(filter(None, parts))
 
