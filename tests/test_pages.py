@@ -6,13 +6,8 @@ import cells
 import pytest
 
 WHY = "install .ci/requirements.txt"
-nbconvert = pytest.importorskip("nbconvert", reason=WHY)
-webdriver = pytest.importorskip("selenium.webdriver", reason=WHY)
-wait = pytest.importorskip("selenium.webdriver.support.wait", reason=WHY)
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
-if not (BROWSER and DRIVER):
-    pytest.skip("install chromium and chromium-driver", allow_module_level=True)
 DESKTOP, PHONE = 1280, 420  # pixels
 # The widths, fonts and overflows that decide what fits on GitHub's pages.
 PAGE = """<!doctype html><meta name="viewport" content="width=device-width"><style>
@@ -38,6 +33,9 @@ return [...cut, ...images, ...(outline ? [] : ['headings: ' + levels]),
 
 @pytest.fixture(scope="module")
 def browser():
+    webdriver = pytest.importorskip("selenium.webdriver", reason=WHY)
+    if not (BROWSER and DRIVER):
+        pytest.skip("install chromium and chromium-driver")
     options = webdriver.ChromeOptions()
     options.binary_location = BROWSER
     for argument in ("headless", "no-sandbox", "disable-gpu"):
@@ -48,6 +46,7 @@ def browser():
 
 def faults(browser, path, width):
     """Return what is wrong, in words, with the file at path on a screen of this width."""
+    wait = pytest.importorskip("selenium.webdriver.support.wait", reason=WHY)
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width == PHONE}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     browser.get(path.as_uri())
@@ -59,6 +58,7 @@ def faults(browser, path, width):
 @pytest.mark.parametrize("width", [DESKTOP, PHONE])
 @pytest.mark.parametrize("name", ["notebook", "README"])
 def test_a_page_shows_everything(browser, tmp_path, name, width):
+    nbconvert = pytest.importorskip("nbconvert", reason=WHY)
     shutil.copytree(cells.ROOT / "images", tmp_path / "images")
     body = nbconvert.filters.markdown2html((cells.ROOT / "README.md").read_text())
     if name == "notebook":

@@ -193,7 +193,7 @@ def speed(notebook):
         f"An epoch takes {here:.1f} s here and {usual:.1f} s in the usual way, with the same "
         f"network on the same machine: **{usual / here:.1f} times** as long (medians of "
         f"{len(values[HERE])} rounds). A training step makes {values['operator calls'][0]:,.0f} "
-        f"operator calls and reads {values['reads'][0]:.0f} times from the device. {origin}"
+        f"operator calls; reads from the device: {values['reads'][0]:.0f}. {origin}"
     )
     rows, earlier = records(notebook, "study.csv")[0]
     groups, plain = summaries(rows), "no weight averaging"
