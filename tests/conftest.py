@@ -44,10 +44,9 @@ def shown(monkeypatch):
 
 @pytest.fixture
 def fake(names):
-    """Five images in four small files, which the notebook's namespace takes for MNIST.
+    """Five images in four files (contents by name), which the namespace takes for MNIST.
 
-    names: the namespace; files: contents by name; sources: a function that replaces both
-    sources, each by an error to raise or by files to deliver, and returns its calls.
+    sources() replaces both sources, by errors or by files to deliver, and returns its calls.
     """
     files, calls, shapes = {}, [], [(3, 28, 28), (3,), (2, 28, 28), (2,)]
     arrays = [torch.randint(10, shape, dtype=torch.uint8) for shape in shapes]
@@ -76,10 +75,10 @@ def fake(names):
 
 @pytest.fixture
 def perform(notebook, monkeypatch, tmp_path, shown):
-    """A function that runs the training cell with a script, and settings, in an empty folder.
+    """A function that runs the training cell by a script, and returns the namespace.
 
     The script has for each epoch training loss and accuracy, test loss, correct answers and
-    seconds, or an exception. `calls` in the namespace returned has what stand-ins were given.
+    seconds, or an exception. `calls` in the namespace has what the stand-ins were given.
     """
     monkeypatch.chdir(tmp_path)
 

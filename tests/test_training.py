@@ -24,8 +24,8 @@ def test_the_settings_are_the_recipe_and_keep_the_assignment_s_rules(notebook):
     del settings["__builtins__"]
     assert settings == RECIPE
     assert 4 <= RECIPE["EPOCHS"] < 20 and RECIPE["BATCH_SIZE"] == 128 and RECIPE["DROPOUT"] > 0
-    edited = cells.edited(notebook, "parameters", "SEED = 0 ", "SEED = 5 ")
-    assert cells.definitions(edited)["WEIGHTS_FILE"] == "mnist-seed-5.pt"
+    exec(cells.cell(notebook, "parameters").source.replace("= 0 ", "= 5 "), settings)
+    assert settings["WEIGHTS_FILE"] == "mnist-seed-5.pt"
 
 
 @pytest.mark.parametrize("rotation, shift, scale", [(40, 0, 0), (0, 3, 0.3), (9, 1, 0.2)])
@@ -126,14 +126,6 @@ def test_evaluation_gives_each_image_once_unaltered_without_gradients(names):
     assert loss == pytest.approx(-output[range(2501), labels].mean().item(), abs=1e-6)
     assert correct == (output.argmax(1) == labels).sum() > 0
     assert isinstance(loss, float) and isinstance(correct, int)
-
-
-def test_a_prediction_does_not_depend_on_its_neighbours(names):
-    network, images = names["Net"](), torch.randn(20, 1, 28, 28)
-    network(images)  # gives batch normalisation something to remember
-    together = names["predict"](network, images)
-    alone = torch.cat([names["predict"](network, image[None]) for image in images])
-    torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
 
 
 def test_the_cell_trains_on_one_set_and_tests_the_average_on_the_other(perform, capsys):

@@ -4,9 +4,9 @@
 counts the notebook's operator calls, and writes tests/records/benchmark.csv.
 """
 
-import subprocess
-import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import cells
 import study
@@ -84,22 +84,17 @@ def count_operators():
 
 
 def main():
-    """Measure, and write the records anew; or measure the one way that is named."""
-    if sys.argv[1:]:
-        print(measure(sys.argv[1]))
-        return
-    values = list(zip(("operator calls", "reads"), (0, 0), count_operators()))
-    for number, way in tqdm([(number, way) for number in range(3) for way in (HERE, USUAL)]):
-        command = [sys.executable, __file__, way]
-        seconds = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
-        values.append((way, number, round(float(seconds), 2)))
+    """Measure, and write the records anew."""
+    ways = [HERE, USUAL] * 3
+    with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
+        seconds = list(tqdm(pool.map(measure, ways), total=len(ways)))
     rest = {"code": cells.fingerprint(cells.read(), cells.TRAINING)}
     rest |= {"threads": torch.get_num_threads(), **study.machine()}
     path = cells.RECORDS / "benchmark.csv"
     path.unlink(missing_ok=True)
-    for value in values:
-        print(*value, sep=", ")
-        study.append_record(path, dict(zip(("measure", "round", "value"), value)) | rest)
+    measures = [*ways, "operator calls", "reads"]
+    for name, value in zip(measures, [*seconds, *count_operators()]):
+        study.append_record(path, {"measure": name, "value": round(value, 2)} | rest)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,12 @@
 """Run the notebook, save its outputs, fill in all generated text and draw all pictures.
 
-`--text` runs nothing and renews text and pictures alone; `--record FILE` runs the notebook,
-leaves it as it is, and keeps in FILE what it printed, for the table of versions.
+`--text` runs nothing and renews text and pictures alone; `--record` runs the notebook, leaves
+it as it is, and adds a row to records/versions.csv, for the table of versions.
 """
 
 import argparse
 import base64
-import json
 import re
-import statistics
-import sys
-from pathlib import Path
 
 import cells
 import matplotlib
@@ -35,18 +31,10 @@ def execute(notebook):
     """Run every cell in the notebook's folder; keep in it outputs and what made them."""
     import nbclient  # of .ci/requirements.txt: filling in text and tests do without
 
-    client = nbclient.NotebookClient(
-        notebook,
-        timeout=None,
-        coalesce_streams=True,  # folds a progress bar into its last line
-        record_timing=False,
-        resources={"metadata": {"path": cells.ROOT}},
-        on_cell_start=lambda cell, cell_index: print(f"Cell {cell_index}: {cell.id}"),
-    )
-    try:
-        client.execute()
-    except nbclient.exceptions.CellExecutionError as error:
-        sys.exit(f"{error}\nThe notebook on the disk is as it was.")
+    options = {"record_timing": False, "resources": {"metadata": {"path": cells.ROOT}}}
+    options["coalesce_streams"] = True  # folds a progress bar into its last line
+    options["on_cell_start"] = lambda cell, cell_index: print(f"Cell {cell_index}: {cell.id}")
+    nbclient.NotebookClient(notebook, **options).execute()
     for name, output in pictures(notebook).items():
         output.metadata["image/png"] = {"alt": ALTERNATIVES[name]}
     threads = re.search(r"\d+ threads", cells.printed(notebook)["device"])[0]
@@ -71,9 +59,8 @@ def draw_study(notebook, names):
     axis.axvline(99.4, color=names["GREY"], linestyle="--")
     axis.text(99.4, -0.7, " 99.40 %, required", color=names["GREY"], va="center")
     for row, group in enumerate(groups.values()):
-        values = list(group["accuracies"].values())
-        heights = [row + 0.12 * (i % 3 - 1) for i in range(len(values))]
-        axis.plot(values, heights, "o", color=names["BLUE"], alpha=0.5, markersize=5)
+        for place, accuracy in enumerate(group["accuracies"].values()):
+            axis.plot(accuracy, row + place % 3 / 8 - 1 / 8, "o", color=names["BLUE"], alpha=0.5)
         axis.plot(group["mean"], row, "k|", markersize=16, markeredgewidth=2)
     failed = [f" ({g['failed']} did not learn)" * bool(g["failed"]) for g in groups.values()]
     axis.set_yticks(range(len(groups)), map("".join, zip(groups, failed)))
@@ -81,44 +68,22 @@ def draw_study(notebook, names):
     axis.set_xlabel("accuracy (%), a dot for each seed, a bar for the mean")
 
 
-def draw_benchmark(notebook, names):
-    """Draw the seconds per epoch as bars."""
-    values, ways = report.times(notebook)[0], [report.HERE, report.USUAL]
-    medians = [statistics.median(values[way]) for way in ways]
-    _, axis = plt.subplots(figsize=(9, 1.6))
-    bars = axis.barh(ways, medians, color=[names["BLUE"], names["GREY"]])
-    axis.bar_label(bars, [f"{median:.1f} s" for median in medians], padding=4)
-    axis.set(xlabel="seconds per epoch of 60,000 images", xlim=(0, 1.1 * max(medians)))
-    axis.invert_yaxis()
-
-
 def draw_network(notebook, names):
-    """Draw the network by the comments beside its layers, a bar for each output."""
-    _, axis = plt.subplots(figsize=(9, 5.6))
-    lines = [("Layer", "Width: channels, height: image side", "Output", "RF")]
-    pattern = r"(\w+)\((.*)\), *# +(\d+)(?: x +(\d+) x +\d+ +RF (\d+))?\n"
+    """Draw the network by the comments beside its layers: a bar for each output."""
+    pattern = r"(\w+\(.*\)),  # +(\d+)(?: x +(\d+) x +\d+ +(RF \d+))?"
     layers = re.findall(pattern, cells.cell(notebook, "net").source)
-    for kind, options, channels, side, field in [("image", "", "1", "28", "1"), *layers]:
-        convolution = f"convolution {'1 x 1' if 'kernel_size=1' in options else '3 x 3'}"
-        what = {
-            "image": "image",
-            "block": convolution + ", max pooling" * ("pool=True" in options),
-            "AdaptiveAvgPool2d": "global average pooling",
-            "Linear": "fully connected, log-softmax",
-        }
-        if kind in what:
-            width, height = int(channels) / 32, 0.25 + int(side or 1) / 40
-            color = names["BLUE" if kind == "block" else "GREY"]
-            axis.barh(len(lines), width, height, left=-width / 2, color=color)
-            output = f"{channels} x {side} x {side}" if side else channels
-            lines.append((what[kind], "", output, field))
-    lines.append(("", "BN, ReLU and dropout follow each convolution (and its pooling)."))
-    places = [(-0.56, "right"), (0, "center"), (0.56, "left"), (1, "right")]
-    for row, line in enumerate(lines):
-        for (x, place), text in zip(places, line):
-            axis.text(x, row, text, ha=place, va="center", fontsize=11)
-    axis.set(xlim=(-1.45, 1.05), ylim=(len(lines) - 0.6, -0.5))
-    axis.axis("off")
+    _, axis = plt.subplots(figsize=(9, 5.2))
+    for row, (_, channels, side, field) in enumerate(layers):
+        width, height = int(channels), 0.2 + int(side or 1) / 40
+        axis.barh(row, width, height, left=-width / 2, color=names["BLUE"])
+        shape = f"{channels} x {side} x {side}" if side else channels
+        axis.text(18, row, f"{shape:14}{field}", va="center", family="monospace")
+    axis.set_yticks(range(len(layers)), [layer[0] for layer in layers], family="monospace")
+    axis.text(0, -1, "width: channels, height: side of the output", ha="center")
+    axis.set(xlim=(-17, 34), xticks=[])
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)
+    axis.invert_yaxis()
 
 
 def write_pictures(notebook, folder):
@@ -126,7 +91,7 @@ def write_pictures(notebook, folder):
     matplotlib.use("agg")
     names = cells.definitions()
     study.run_silently(names, "device")  # the notebook's own style
-    for draw in (draw_study, draw_benchmark, draw_network):
+    for draw in (draw_study, draw_network):
         draw(notebook, names)
         plt.savefig(folder / f"{draw.__name__.removeprefix('draw_')}.png")
     for name in ("curves", "mistakes"):
@@ -138,13 +103,12 @@ def main():
     """Do what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--text", action="store_true", help="renew text and pictures alone")
-    parser.add_argument("--record", type=Path, metavar="FILE", help="keep what it prints")
+    parser.add_argument("--record", action="store_true", help="keep only the run's results")
     options, notebook = parser.parse_args(), cells.read()
     if not options.text:
         execute(notebook)
     if options.record:
-        kept = {"saved_run": notebook.metadata["saved_run"], "printed": cells.printed(notebook)}
-        options.record.write_text(json.dumps(kept, indent=1) + "\n")
+        study.append_record(cells.RECORDS / "versions.csv", report.run(notebook))
         return
     nbformat.write(notebook, cells.NOTEBOOK)  # minutes of work, whatever fails below
     for cell in notebook.cells:

@@ -4,7 +4,6 @@ A generated block stands between <!-- name --> and <!-- end -->, in a README or 
 Markdown cell of the notebook; BLOCKS has the function that writes each from the notebook.
 """
 
-import json
 import math
 import re
 import statistics
@@ -16,6 +15,10 @@ import study
 REQUIRED = 9_940  # correct answers of 10,000
 LEARNT = 9_000  # a run that ends with fewer has not learnt
 HERE, USUAL = "this notebook", "the usual way"
+COLUMNS = "Variant|Seeds|Mean %|Worst %|Change|Parameters|Standard deviation|Mean loss|"
+COLUMNS += "Worst of last four %|99.40 % first in epoch, median|Latest"
+LINE = "{name}|{seeds}|{mean:.2f}|{worst:.2f}|{change}|{parameters:,}|{deviation:.3f}|"
+LINE += "{loss:.4f}|{last_four:.2f}|{first:g}|{latest:g}"
 EARLIER = "These runs were made with an earlier version of this notebook's code."
 
 
@@ -47,7 +50,7 @@ def interval(first, second, by_seed, comparisons):
 
 def summaries(rows):
     """Return the summary of each variant in rows, by name, the recipe first."""
-    groups = {name: [] for name in study.PARTS}
+    groups = {name: [] for name in study.VARIANTS}
     for row in rows:
         groups.setdefault(row["variant"], []).append(row)
     return {name: summary(group) for name, group in groups.items() if group}
@@ -77,7 +80,7 @@ def records(notebook, file):
     """
     rows = study.read_records(cells.RECORDS / file)
     if file == "study.csv":  # parts that the notebook no longer has are not shown
-        rows = [row for row in rows if row["variant"] in study.PARTS]
+        rows = [row for row in rows if row["variant"] in study.VARIANTS]
     current = cells.fingerprint(notebook, cells.TRAINING)
     shown, known = [], set()
     for code in dict.fromkeys([current, *(row["code"] for row in reversed(rows))]):
@@ -107,47 +110,38 @@ def table(*lines):
     return "\n".join(f"|{'|'.join(map(str, line))}|" for line in lines)
 
 
-def compared(rows, by_seed):
-    """Return the lines of a table of the variants in rows, of one code, and what it shows."""
-    groups, lines = summaries(rows), []
-    recipe = groups[study.RECIPE]["accuracies"]
-    others = {name: g["accuracies"] for name, g in groups.items() if not g["failed"]}
-    others = {n: a for n, a in others.items() if a is not recipe and len(a.keys() & recipe) > 1}
-    head = "Variant|Seeds|Mean %|Worst %|Change|Parameters|Standard deviation|Mean loss|"
-    head += "Worst of last four %|99.40 % first in epoch, median|Latest"
-    form = "{name}|{seeds}|{mean:.2f}|{worst:.2f}|{change}|{parameters:,}|{deviation:.3f}|"
-    form += "{loss:.4f}|{last_four:.2f}|{first:g}|{latest:g}"
-    for name, group in groups.items():
-        change = f"{group['failed']} of {group['seeds']} did not learn" * bool(group["failed"])
-        if name in others:
-            value, uncertainty = interval(recipe, others[name], by_seed, len(others))
-            bold = "**" * (abs(value) > uncertainty)
-            change = f"{bold}{value:+.3f}±{uncertainty:.3f}{bold}".replace("inf", "unknown")
-        line = form.format(name=name, change=change, **group)
-        lines.append(line.replace("inf", "never").split("|"))
-    text = (
-        f"*Change*{', paired by seed,' * by_seed} is from the mean of the same code's full recipe, "
-        f"in points. All {len(others)} intervals hold with 95 % confidence (Student's t, "
-        "Bonferroni); bold ones exclude 0. Means leave out seeds that did not learn. "
-    )
-    return [head.split("|"), *lines], text * bool(others)
-
-
 def variants(notebook, file, columns=None, brief=False):
     """Return tables of the variants in a file, with so many columns; if brief, few words."""
-    parts = []
+    parts, by_seed = [], file == "held-out.csv"
     for rows, earlier in records(notebook, file):
-        lines, text = compared(rows, file == "held-out.csv")
-        lines = table(*(line[:columns] for line in lines))
-        parts += [earlier.replace("code.", "code:"), lines, "" if brief else text + note(rows)]
+        groups, lines = summaries(rows), [COLUMNS.split("|")]
+        recipe = groups[study.RECIPE]["accuracies"]
+        others = {name: g["accuracies"] for name, g in groups.items() if not g["failed"]}
+        others.pop(study.RECIPE, None)
+        others = {name: a for name, a in others.items() if len(a.keys() & recipe) > 1}
+        for name, group in groups.items():
+            change = f"{group['failed']} of {group['seeds']} did not learn" * bool(group["failed"])
+            if name in others:
+                value, uncertainty = interval(recipe, others[name], by_seed, len(others))
+                bold = "**" * (abs(value) > uncertainty)
+                change = f"{bold}{value:+.3f}±{uncertainty:.3f}{bold}".replace("inf", "unknown")
+            line = LINE.format(name=name, change=change, **group)
+            lines.append(line.replace("inf", "never").split("|"))
+        text = (
+            f"*Change*{', paired by seed,' * by_seed} is from the mean of the same code's full "
+            f"recipe, in points. All {len(others)} intervals hold with 95 % confidence (Student's "
+            "t, Bonferroni); bold ones exclude 0. Means leave out seeds that did not learn. "
+        ) * bool(others)
+        parts += [earlier.replace("code.", "code:"), table(*(line[:columns] for line in lines))]
+        parts.append("" if brief else text + note(rows))
     parts.append("Bold exceeds chance (95 % confidence for all intervals)." * brief)
     return "\n\n".join(filter(None, parts))
 
 
 def title(notebook):
-    """Return the requirements, what the study's seeds reached, and the saved run's machine."""
+    """Return the requirements, what the study's seeds reached, and the saved run's figures."""
     rows, earlier = records(notebook, "study.csv")[0]
-    group, machine = summaries(rows)[study.RECIPE], notebook.metadata["saved_run"]["machine"]
+    group = summaries(rows)[study.RECIPE]
     reached = "mean {mean:.2f} %, worst {worst:.2f} %".format(**group)
     parts = "batch normalisation, dropout, fully connected layer, global average pooling"
     lines = table(
@@ -158,43 +152,32 @@ def title(notebook):
         ["parameters", "<20,000", f"{group['parameters']:,}"],
         [parts, "all", "all"],
     )
-    outputs = f"Outputs: one uninterrupted run on {machine}."
-    return "\n\n".join(filter(None, [lines, earlier, outputs]))
+    outputs = "Outputs: one run on {machine}: {accuracy} after {time} of training, loss {loss}."
+    return "\n\n".join(filter(None, [lines, earlier, outputs.format(**run(notebook))]))
 
 
-def run_figures(printed):
-    """Return the numbers of a run of the notebook; printed is a text for each cell id."""
-    correct = int(re.findall(r"Accuracy: (\d+)/", printed["train"])[-1])
-    figures = {"accuracy": f"{correct / 100:.2f} %", "mistakes": 10_000 - correct}
-    figures["loss"] = re.findall(r"Average loss: ([\d.]+)", printed["train"])[-1]
-    return figures | {"time": re.search(r"Training: (\d+ s), ", printed["time"])[1]}
-
-
-def result(notebook):
-    """Return the requirements, what was reached, and what the saved run measured."""
-    text = " Training took {time} and ended at {accuracy} ({mistakes} mistakes), loss {loss}."
-    return title(notebook) + text.format(**run_figures(cells.printed(notebook)))
-
-
-def times(notebook):
-    """Return the benchmark's values by measure, and a note on them."""
-    rows, earlier = records(notebook, "benchmark.csv")[0]
-    values = {row["measure"]: [] for row in rows}
-    for row in rows:
-        values[row["measure"]].append(float(row["value"]))
-    return values, f"{note(rows)} {earlier}".strip()
+def run(notebook):
+    """Return the machine, versions, code and results of the run that notebook holds."""
+    printed = "".join(cells.printed(notebook).values())
+    figures = {"accuracy": r"last epoch: ([\d.]+ %)", "loss": r"loss ([\d.]+), \d+ correct"}
+    figures["time"] = r"Training: (\d+ s), "
+    found = {name: re.search(pattern, printed)[1] for name, pattern in figures.items()}
+    return notebook.metadata["saved_run"] | found
 
 
 def speed(notebook):
     """Return what the benchmark shows, and the time to 99.40 % if the study has it."""
-    values, origin = times(notebook)
-    here, usual = (statistics.median(values[way]) for way in (HERE, USUAL))
+    rows, earlier = records(notebook, "benchmark.csv")[0]
+    values = [
+        statistics.median(float(row["value"]) for row in rows if row["measure"] == name)
+        for name in (HERE, USUAL, "operator calls", "reads")
+    ]
+    here, usual, *counts = values
     text = (
         f"An epoch takes {here:.1f} s here and {usual:.1f} s in the usual way, with the same "
-        f"network on the same machine: **{usual / here:.1f} times** as long (medians of "
-        f"{len(values[HERE])} rounds). A training step makes {values['operator calls'][0]:,.0f} "
-        f"operator calls; reads from the device: {values['reads'][0]:.0f}. {origin}"
-    )
+        f"network on the same machine: **{usual / here:.1f} times** as long (medians of three "
+        "rounds). A training step makes {:.0f} operator calls; reads from the device: {:.0f}. "
+    ).format(*counts) + f"{note(rows)} {earlier}".strip()
     rows, earlier = records(notebook, "study.csv")[0]
     groups, plain = summaries(rows), "no weight averaging"
     if earlier or plain not in groups:
@@ -209,21 +192,20 @@ def speed(notebook):
 
 
 def versions(notebook):
-    """Return the versions on which the notebook was run whole."""
-    runs = [json.loads(path.read_text()) for path in sorted(cells.RECORDS.glob("*-versions.json"))]
-    runs = [{**notebook.metadata, "printed": cells.printed(notebook)}, *runs]
+    """Return the versions on which the notebook was run whole, the newest run of each."""
+    runs = [*study.read_records(cells.RECORDS / "versions.csv"), run(notebook)]
+    runs = {(each["python"], each["torch"]): each for each in runs}
     lines = [["Python", "torch", "torchvision", "Machine", "Accuracy", "Loss", "Code"]]
-    for run in runs:
-        saved, figures = run["saved_run"], run_figures(run["printed"])
-        now = saved["code"] == cells.fingerprint(notebook)
-        names = [saved[name] for name in ("python", "torch", "torchvision", "machine")]
-        lines.append([*names, figures["accuracy"], figures["loss"], "present" if now else "\\*"])
+    for each in reversed(runs.values()):
+        now = each["code"] == cells.fingerprint(notebook)
+        lines.append([each[name.lower()] for name in lines[0][:-1]])
+        lines[-1].append("present" if now else "\\*")
     return table(*lines) + f"\n\n\\* {EARLIER}" * any("\\*" in line for line in lines)
 
 
 IN_NOTEBOOK = {"title": title, "study": lambda book: variants(book, "study.csv", 5, brief=True)}
 BLOCKS = {
-    "result": result,
+    "title": title,
     "versions": versions,
     "study": lambda book: variants(book, "study.csv", 5),
     "speed": speed,
