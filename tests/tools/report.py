@@ -111,9 +111,9 @@ def table(*lines):
 
 
 def variants(notebook, file, columns=None, brief=False):
-    """Return tables of the variants in a file, with so many columns; if brief, few words."""
+    """Return tables of the variants in a file, with so many columns; if brief, the last."""
     parts, by_seed = [], file == "held-out.csv"
-    for rows, earlier in records(notebook, file):
+    for rows, earlier in records(notebook, file)[-brief:]:
         groups, lines = summaries(rows), [COLUMNS.split("|")]
         recipe = groups[study.RECIPE]["accuracies"]
         others = {name: g["accuracies"] for name, g in groups.items() if not g["failed"]}
