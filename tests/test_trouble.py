@@ -4,6 +4,7 @@ import copy
 import socket
 from contextlib import nullcontext
 from pathlib import Path
+from threading import Timer
 
 import cells
 import pytest
@@ -67,6 +68,7 @@ def test_a_silent_mirror_is_left_after_the_time_out(notebook, tmp_path, monkeypa
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"http://127.0.0.1:{server.getsockname()[1]}/"
         monkeypatch.setattr(names["datasets"].MNIST, "mirrors", [address])
+        Timer(9, server.close).start()  # else it would never end without a time-out
         with pytest.raises(OSError, match="timed out"):
             names["download_from_mirrors"](tmp_path)
     assert socket.getdefaulttimeout() is None
