@@ -65,7 +65,7 @@ def test_the_cell_shows_the_digit_and_the_network_s_answer(read, names, notebook
     torch.testing.assert_close(images, -0.4 + 3.2 * digit[None])
     (axis,) = shown[0].axes
     assert torch.equal(torch.tensor(axis.images[0].get_array()), images[0, 0])
-    assert (network, axis.get_title()) == ("network", "read as 7, confidence 86%")
+    assert (network, axis.get_title()) == ("network", "read as 7, probability 86%")
 
 
 def test_an_empty_sheet_is_one_sentence(read, names, notebook, shown, capfd, tmp_path):

@@ -9,16 +9,12 @@ import pytest
 # Cell, old text, new text, and the test that must fail: its file and a part of its name.
 TABLE = """
 load | dataset.targets.to( | dataset.targets.roll(1).to( | data device_are_obeyed
-parameters | DROPOUT = 0.01 | DROPOUT = 0.00 | training the_assignment_s_rules
 train-one-epoch | output, labels[batch] | output, labels[: len(batch)] | training each_batch
-evaluate | model.eval() | model.train() | training each_image_once_unaltered
-evaluate | correct.item() | 9_955 | training each_image_once_unaltered
 train | train_images, train_labels, o | test_images, test_labels, o | training on_the_other
 train | evaluate(averaged_model, | evaluate(model, | training on_the_other
 reload | evaluate(trained_model, test_images, test_labels) | history[-1][2:4] | gate the_file
-check | loaded_correct, | max(test_correct), | gate 9939_do_not
-check | loaded_correct, "at least", 9_940 | loaded_correct, "at least", 9_930 | gate 9939_do_not
-gate | assert not missed | missed == missed | gate 9939_do_not
+check | loaded_correct, | max(test_correct), | gate 9940_correct
+gate | assert not missed | missed == missed | gate 9940_correct
 gate | rules = | # NBVAL_SKIP⏎rules = | configuration no_cell_carries_a_switch
 """
 

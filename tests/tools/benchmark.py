@@ -49,8 +49,7 @@ def epoch_usual(names, count):
     images = Subset(datasets.MNIST(names["DATA_FOLDER"], transform=transform), range(count))
     loader = DataLoader(images, names["BATCH_SIZE"], shuffle=True, num_workers=2)
     device, network = names["device"], names["Net"]().to(names["device"])
-    settings = {"momentum": names["MOMENTUM"], "weight_decay": names["WEIGHT_DECAY"]}
-    optimizer = torch.optim.SGD(network.parameters(), names["LEARNING_RATE"], **settings)
+    optimizer = torch.optim.SGD(network.parameters(), names["LEARNING_RATE"], names["MOMENTUM"])
     start = time.perf_counter()
     for images, labels in loader:
         optimizer.zero_grad()

@@ -59,10 +59,7 @@ def without_comments(source):
 
 
 def fingerprint(notebook, identifiers=None):
-    """Return twelve hexadecimal digits that change with the code of these cells, or of all.
-
-    Comments and blank lines do not count.
-    """
+    """Return 12 hexadecimal digits of the code, without comments, of these cells or of all."""
     if identifiers is None:
         identifiers = [cell.id for cell in code_cells(notebook)]
     sources = [without_comments(cell(notebook, each).source) for each in identifiers]

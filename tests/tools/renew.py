@@ -21,7 +21,7 @@ READMES = [cells.ROOT / "README.md", cells.ROOT / "tests" / "README.md"]
 ALTERNATIVES = {
     "digits": "Ten training digits, and below each three augmented copies of it.",
     "curves": "Loss and accuracy after each epoch, for training and test images.",
-    "mistakes": "Every misclassified test digit with label, answer and confidence.",
+    "mistakes": "Every misclassified test digit with label, answer and probability.",
     "confusions": "A grid of true against predicted digits that counts the mistakes.",
     "filters": "The eight filters of the first convolution above their responses.",
 }
@@ -51,17 +51,16 @@ def pictures(notebook):
 
 
 def draw_study(notebook, names):
-    """Draw the study: a row for each variant of the code with most, a dot for each seed."""
-    shown = report.records(notebook, "study.csv")
-    rows, earlier = max(shown, key=lambda pair: len(report.summaries(pair[0])))
+    """Draw the study: a row for each variant, a dot for each seed."""
+    rows, earlier = report.records(notebook, "study.csv")[0]
     groups = report.summaries(rows)
     _, axis = plt.subplots(figsize=(9, 0.4 * len(groups) + 0.9))
     axis.axvline(99.4, color=names["GREY"], linestyle="--")
     axis.text(99.4, -0.7, " 99.40 %, required", color=names["GREY"], va="center")
     for row, group in enumerate(groups.values()):
-        for place, accuracy in enumerate(group["accuracies"].values()):
+        for place, accuracy in enumerate(group["by_seed"]["accuracy"].values()):
             axis.plot(accuracy, row + place % 3 / 8 - 1 / 8, "o", color=names["BLUE"], alpha=0.5)
-        axis.plot(group["mean"], row, "k|", markersize=16, markeredgewidth=2)
+        axis.plot(group["accuracy"], row, "k|", markersize=16, markeredgewidth=2)
     failed = [f" ({g['failed']} did not learn)" * bool(g["failed"]) for g in groups.values()]
     axis.set_yticks(range(len(groups)), map("".join, zip(groups, failed)))
     axis.set(title=earlier, ylim=(len(groups) - 0.5, -1))

@@ -1,8 +1,4 @@
-"""Say what the records hold: all statistics, tables and generated sentences, once.
-
-A generated block stands between <!-- name --> and <!-- end -->, in a README or in a
-Markdown cell of the notebook; BLOCKS has the function that writes each from the notebook.
-"""
+"""Say what the records hold: all statistics, tables and generated sentences, once."""
 
 import math
 import re
@@ -15,10 +11,15 @@ import study
 REQUIRED = 9_940  # correct answers of 10,000
 LEARNT = 9_000  # a run that ends with fewer has not learnt
 HERE, USUAL = "this notebook", "the usual way"
-COLUMNS = "Variant|Seeds|Mean %|Worst %|Change|Parameters|Standard deviation|Mean loss|"
-COLUMNS += "Worst of last four %|99.40 % first in epoch, median|Latest"
-LINE = "{name}|{seeds}|{mean:.2f}|{worst:.2f}|{change}|{parameters:,}|{deviation:.3f}|"
-LINE += "{loss:.4f}|{last_four:.2f}|{first:g}|{latest:g}"
+COLUMNS = "Variant|Seeds|Mean %|Worst %|Change|Mean loss|Change|Loss after epoch 5|Change|Standard "
+COLUMNS += "deviation|Worst of last four %|99.40 % first in epoch, median|Latest|Parameters"
+LINE = "{name}|{seeds}|{accuracy:.2f}|{worst:.2f}|{change[accuracy]}|{loss:.4f}|{change[loss]}|"
+LINE += "{early:.4f}|{change[early]}|{deviation:.3f}|{last_four:.2f}|{first:g}|{latest:g}|"
+LINE += "{parameters:,}"
+CHANGE = "*Change* is from the same table's full recipe{}. A table's intervals of accuracy (in "
+CHANGE += "points) and losses hold together with 95 % confidence (Student's t, Bonferroni); bold "
+CHANGE += "ones exclude 0. Means leave out what did not learn."
+MEASURES = {"accuracy": 3, "loss": 4, "early": 4}  # what is compared, and its digits
 EARLIER = "These runs were made with an earlier version of this notebook's code."
 
 
@@ -40,9 +41,9 @@ def interval(first, second, by_seed, comparisons):
     samples = [list(first.values()), list(second.values())]
     if by_seed:
         samples = [[0, 0], [second[seed] - first[seed] for seed in first if seed in second]]
-    parts = [statistics.variance(sample) / len(sample) for sample in samples]
-    change = statistics.mean(samples[1]) - statistics.mean(samples[0])
-    if not sum(parts):  # values equal by chance do not say how much they could differ
+    parts = [statistics.variance(sample) / len(sample) for sample in samples if len(sample) > 1]
+    change = statistics.mean(samples[1] or [math.nan]) - statistics.mean(samples[0])
+    if len(parts) < 2 or not sum(parts):  # one value, or equal ones, do not show a spread
         return change, math.inf
     freedom = sum(parts) ** 2 / sum(p**2 / (len(s) - 1) for p, s in zip(parts, samples))
     return change, quantile(1 - 0.025 / comparisons, freedom) * math.sqrt(sum(parts))
@@ -60,14 +61,16 @@ def summary(rows):
     """Return what rows, all of one variant, ended with; accuracies in per cent."""
     counts = {row["seed"]: [int(n) for n in row["correct"].split()] for row in rows}
     learnt = {seed: count[-1] / 100 for seed, count in counts.items() if count[-1] >= LEARNT}
-    losses = [float(row["loss"].split()[-1]) for row in rows if row["seed"] in learnt]
+    losses = {row["seed"]: list(map(float, row["loss"].split())) for row in rows}
+    by_seed = {"accuracy": learnt, "loss": {seed: losses[seed][-1] for seed in learnt}}
+    by_seed["early"] = {seed: losses[seed][4] for seed in learnt}
     enough = [[e for e, n in enumerate(c, 1) if n >= REQUIRED] for c in counts.values()]
-    firsts, values = [min(e, default=math.inf) for e in enough], list(learnt.values())
+    firsts = [min(epochs, default=math.inf) for epochs in enough]
     group = {"parameters": int(rows[0]["parameters"]), "seeds": len(counts)}
-    group |= {"accuracies": learnt, "failed": len(counts) - len(learnt)}
-    group["mean"] = statistics.mean(values or [math.nan])  # of those that learnt
-    group["deviation"] = statistics.stdev(values) if len(values) > 1 else math.nan
-    group["loss"] = statistics.mean(losses or [math.nan])
+    group |= {"by_seed": by_seed, "failed": len(counts) - len(learnt)}
+    for name, values in by_seed.items():  # of those that learnt
+        group[name] = statistics.mean(values.values() or [math.nan])
+    group["deviation"] = statistics.stdev(learnt.values()) if len(learnt) > 1 else math.nan
     group["worst"] = min(count[-1] for count in counts.values()) / 100
     group["last_four"] = min(min(count[-4:]) for count in counts.values()) / 100
     return group | {"first": statistics.median(firsts), "latest": max(firsts)}
@@ -76,7 +79,7 @@ def summary(rows):
 def records(notebook, file):
     """Return what is to be shown of a file: (rows, "") of the present code, if it has the recipe.
 
-    If it has not, or lacks a variant, (rows, EARLIER) of the newest earlier code follow.
+    If it has not, or lacks a variant, (rows, EARLIER) of the newest code with more follow.
     """
     rows = study.read_records(cells.RECORDS / file)
     if file == "study.csv":  # parts that the notebook no longer has are not shown
@@ -89,8 +92,8 @@ def records(notebook, file):
         if study.RECIPE in found and found - known:
             shown.append((group, "" if code == current else EARLIER))
             known |= found
-        if code != current and shown:
-            break
+            if code != current:
+                break
     return shown
 
 
@@ -111,30 +114,27 @@ def table(*lines):
 
 
 def variants(notebook, file, columns=None, brief=False):
-    """Return tables of the variants in a file, with so many columns; if brief, the last."""
-    parts, by_seed = [], file == "held-out.csv"
-    for rows, earlier in records(notebook, file)[-brief:]:
+    """Return tables of the variants in a file, with so many columns; no machines if brief."""
+    parts, paired = [], file == "held-out.csv"
+    for rows, earlier in records(notebook, file):
         groups, lines = summaries(rows), [COLUMNS.split("|")]
-        recipe = groups[study.RECIPE]["accuracies"]
-        others = {name: g["accuracies"] for name, g in groups.items() if not g["failed"]}
-        others.pop(study.RECIPE, None)
-        others = {name: a for name, a in others.items() if len(a.keys() & recipe) > 1}
+        recipe = groups[study.RECIPE]["by_seed"]
+        others = [name for name, group in groups.items() if not group["failed"]]
+        count = len(MEASURES) * (len(others) - 1)  # the recipe is one of them
         for name, group in groups.items():
-            change = f"{group['failed']} of {group['seeds']} did not learn" * bool(group["failed"])
-            if name in others:
-                value, uncertainty = interval(recipe, others[name], by_seed, len(others))
-                bold = "**" * (abs(value) > uncertainty)
-                change = f"{bold}{value:+.3f}±{uncertainty:.3f}{bold}".replace("inf", "unknown")
-            line = LINE.format(name=name, change=change, **group)
-            lines.append(line.replace("inf", "never").split("|"))
-        text = (
-            f"*Change*{', paired by seed,' * by_seed} is from the mean of the same code's full "
-            f"recipe, in points. All {len(others)} intervals hold with 95 % confidence (Student's "
-            "t, Bonferroni); bold ones exclude 0. Means leave out seeds that did not learn. "
-        ) * bool(others)
+            changes = dict.fromkeys(MEASURES, "")
+            if group["failed"]:
+                changes["accuracy"] = f"{group['failed']} of {group['seeds']} did not learn"
+            elif name != study.RECIPE:
+                for key, digits in MEASURES.items():
+                    value, error = interval(recipe[key], group["by_seed"][key], paired, count)
+                    bold = "**" * (abs(value) > error)
+                    changes[key] = f"{bold}{value:+.{digits}f}±{error:.{digits}f}{bold}"
+            line = LINE.format(name=name, change=changes, **group)
+            lines.append(line.replace("±inf", "±?").replace("inf", "never").split("|"))
         parts += [earlier.replace("code.", "code:"), table(*(line[:columns] for line in lines))]
-        parts.append("" if brief else text + note(rows))
-    parts.append("Bold exceeds chance (95 % confidence for all intervals)." * brief)
+        parts.append(note(rows) * (not brief))
+    parts.append(CHANGE.format(" with the same seeds" * paired))
     return "\n\n".join(filter(None, parts))
 
 
@@ -142,12 +142,12 @@ def title(notebook):
     """Return the requirements, what the study's seeds reached, and the saved run's figures."""
     rows, earlier = records(notebook, "study.csv")[0]
     group = summaries(rows)[study.RECIPE]
-    reached = "mean {mean:.2f} %, worst {worst:.2f} %".format(**group)
+    reached = "mean {accuracy:.2f} %, worst {worst:.2f} %".format(**group)
     parts = "batch normalisation, dropout, fully connected layer, global average pooling"
     lines = table(
         ["Requirement", "Limit", f"This notebook, {group['seeds']} seeds"],
         ["accuracy, last epoch", "≥99.40 %", reached],
-        ["last four epochs", "≥99.40 %", f"worst {group['last_four']:.2f} %"],
+        ["last four epochs", ">99.40 %", f"worst {group['last_four']:.2f} %"],
         ["epochs", "<20", len(rows[0]["correct"].split())],
         ["parameters", "<20,000", f"{group['parameters']:,}"],
         [parts, "all", "all"],
@@ -174,9 +174,9 @@ def speed(notebook):
     ]
     here, usual, *counts = values
     text = (
-        f"An epoch takes {here:.1f} s here and {usual:.1f} s in the usual way, with the same "
-        f"network on the same machine: **{usual / here:.1f} times** as long (medians of three "
-        "rounds). A training step makes {:.0f} operator calls; reads from the device: {:.0f}. "
+        f"An epoch takes {here:.1f} s here and {usual:.1f} s in the usual way, on the same "
+        f"machine: **{usual / here:.1f} times** as long (medians of three rounds). "
+        "A training step makes {:.0f} operator calls; reads from the device: {:.0f}. "
     ).format(*counts) + f"{note(rows)} {earlier}".strip()
     rows, earlier = records(notebook, "study.csv")[0]
     groups, plain = summaries(rows), "no weight averaging"
@@ -185,9 +185,8 @@ def speed(notebook):
     first, other = groups[study.RECIPE]["first"], groups[plain]["first"]
     return (
         f"{text}\n\nTo 99.40 %, this notebook needs {first:g} epochs (median of the study), "
-        f"{first * here:.0f} s; without weight averaging, as in the usual way, it is {other:g} "
-        f"epochs, there {other * usual:.0f} s: "
-        f"**{other * usual / first / here:.1f} times** as long."
+        f"{first * here:.0f} s; without weight averaging it needs {other:g}. In the usual way so "
+        f"many take {other * usual:.0f} s: **{other * usual / first / here:.1f} times** as long."
     )
 
 
@@ -215,7 +214,7 @@ BLOCKS = {
 
 
 def fill(text, notebook, blocks=BLOCKS):
-    """Return text with every block made anew; an unknown name raises KeyError."""
+    """Return text with every <!-- name --> ... <!-- end --> made anew by blocks[name]."""
 
     def block(match):
         return f"{match[1]}{blocks[match[2]](notebook)}\n{match[3]}"
