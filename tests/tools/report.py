@@ -119,13 +119,13 @@ def variants(notebook, file, columns=None, brief=False):
     for rows, earlier in records(notebook, file):
         groups, lines = summaries(rows), [COLUMNS.split("|")]
         recipe = groups[study.RECIPE]["by_seed"]
-        others = [name for name, group in groups.items() if not group["failed"]]
-        count = len(MEASURES) * (len(others) - 1)  # the recipe is one of them
+        others = [n for n, group in groups.items() if n != study.RECIPE and not group["failed"]]
+        count = len(MEASURES) * len(others)
         for name, group in groups.items():
             changes = dict.fromkeys(MEASURES, "")
             if group["failed"]:
                 changes["accuracy"] = f"{group['failed']} of {group['seeds']} did not learn"
-            elif name != study.RECIPE:
+            elif name in others:
                 for key, digits in MEASURES.items():
                     value, error = interval(recipe[key], group["by_seed"][key], paired, count)
                     bold = "**" * (abs(value) > error)
