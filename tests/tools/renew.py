@@ -52,7 +52,7 @@ def pictures(notebook):
 
 def draw_study(notebook, names):
     """Draw the study: a row for each variant, a dot for each seed."""
-    rows, earlier = report.records(notebook, "study.csv")[0]
+    rows, earlier = report.records(notebook, "study.csv")
     groups = report.summaries(rows)
     _, axis = plt.subplots(figsize=(9, 0.4 * len(groups) + 0.9))
     axis.axvline(99.4, color=names["GREY"], linestyle="--")

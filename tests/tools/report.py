@@ -16,8 +16,8 @@ COLUMNS += "deviation|Worst of last four %|99.40 % first in epoch, median|Latest
 LINE = "{name}|{seeds}|{accuracy:.2f}|{worst:.2f}|{change[accuracy]}|{loss:.4f}|{change[loss]}|"
 LINE += "{early:.4f}|{change[early]}|{deviation:.3f}|{last_four:.2f}|{first:g}|{latest:g}|"
 LINE += "{parameters:,}"
-CHANGE = "*Change* is from the same table's full recipe{}. A table's intervals of accuracy (in "
-CHANGE += "points) and losses hold together with 95 % confidence (Student's t, Bonferroni); bold "
+CHANGE = "*Change* is from the full recipe{}, in points for accuracy. With 95 % confidence, every "
+CHANGE += "true change lies within its ± (Student's t, Bonferroni over accuracy and losses); bold "
 CHANGE += "ones exclude 0. Means leave out what did not learn."
 MEASURES = {"accuracy": 3, "loss": 4, "early": 4}  # what is compared, and its digits
 EARLIER = "These runs were made with an earlier version of this notebook's code."
@@ -77,24 +77,15 @@ def summary(rows):
 
 
 def records(notebook, file):
-    """Return what is to be shown of a file: (rows, "") of the present code, if it has the recipe.
+    """Return the present code's rows in a file and "", or an earlier code's rows and EARLIER.
 
-    If it has not, or lacks a variant, (rows, EARLIER) of the newest code with more follow.
+    A code counts only if it has the recipe; of earlier ones, the newest.
     """
     rows = study.read_records(cells.RECORDS / file)
-    if file == "study.csv":  # parts that the notebook no longer has are not shown
-        rows = [row for row in rows if row["variant"] in study.VARIANTS]
     current = cells.fingerprint(notebook, cells.TRAINING)
-    shown, known = [], set()
-    for code in dict.fromkeys([current, *(row["code"] for row in reversed(rows))]):
-        group = [row for row in rows if row["code"] == code]
-        found = {row.get("variant", study.RECIPE) for row in group}
-        if study.RECIPE in found and found - known:
-            shown.append((group, "" if code == current else EARLIER))
-            known |= found
-            if code != current:
-                break
-    return shown
+    codes = [row["code"] for row in rows if row.get("variant", study.RECIPE) == study.RECIPE]
+    code = current if current in codes else codes[-1]
+    return [row for row in rows if row["code"] == code], EARLIER * (code != current)
 
 
 def note(rows):
@@ -113,34 +104,46 @@ def table(*lines):
     return "\n".join(f"|{'|'.join(map(str, line))}|" for line in lines)
 
 
+def comparison(rows, paired=False, columns=None):
+    """Return a table of the variants in rows, compared with the recipe, with so many columns."""
+    groups, lines = summaries(rows), [COLUMNS.split("|")]
+    recipe = groups[study.RECIPE]["by_seed"]
+    others = [n for n, group in groups.items() if n != study.RECIPE and not group["failed"]]
+    count = len(MEASURES) * len(others)
+    for name, group in groups.items():
+        changes = dict.fromkeys(MEASURES, "")
+        if group["failed"]:
+            changes["accuracy"] = f"{group['failed']} of {group['seeds']} did not learn"
+        elif name in others:
+            for key, digits in MEASURES.items():
+                value, error = interval(recipe[key], group["by_seed"][key], paired, count)
+                bold = "**" * (abs(value) > error)
+                changes[key] = f"{bold}{value:+.{digits}f}±{error:.{digits}f}{bold}"
+        line = LINE.format(name=name, change=changes, **group)
+        lines.append(line.replace("±inf", "±?").replace("inf", "never").split("|"))
+    return table(*(line[:columns] for line in lines))
+
+
 def variants(notebook, file, columns=None, brief=False):
-    """Return tables of the variants in a file, with so many columns; no machines if brief."""
-    parts, paired = [], file == "held-out.csv"
-    for rows, earlier in records(notebook, file):
-        groups, lines = summaries(rows), [COLUMNS.split("|")]
-        recipe = groups[study.RECIPE]["by_seed"]
-        others = [n for n, group in groups.items() if n != study.RECIPE and not group["failed"]]
-        count = len(MEASURES) * len(others)
-        for name, group in groups.items():
-            changes = dict.fromkeys(MEASURES, "")
-            if group["failed"]:
-                changes["accuracy"] = f"{group['failed']} of {group['seeds']} did not learn"
-            elif name in others:
-                for key, digits in MEASURES.items():
-                    value, error = interval(recipe[key], group["by_seed"][key], paired, count)
-                    bold = "**" * (abs(value) > error)
-                    changes[key] = f"{bold}{value:+.{digits}f}±{error:.{digits}f}{bold}"
-            line = LINE.format(name=name, change=changes, **group)
-            lines.append(line.replace("±inf", "±?").replace("inf", "never").split("|"))
-        parts += [earlier.replace("code.", "code:"), table(*(line[:columns] for line in lines))]
-        parts.append(note(rows) * (not brief))
+    """Return a table of the variants in a file, with so many columns; no machines if brief."""
+    rows, earlier = records(notebook, file)
+    paired = file == "held-out.csv"
+    parts = [earlier, comparison(rows, paired, columns), note(rows) * (not brief)]
     parts.append(CHANGE.format(" with the same seeds" * paired))
     return "\n\n".join(filter(None, parts))
 
 
+def recipes(_):
+    """Return a table of every code's full recipe in the study, compared with the newest one."""
+    rows = study.read_records(cells.RECORDS / "study.csv")
+    rows = [row for row in rows if row["variant"] == study.RECIPE]
+    earlier = [row | {"variant": row["code"]} for row in rows if row["code"] != rows[-1]["code"]]
+    return comparison([row for row in rows if row["code"] == rows[-1]["code"]] + earlier)
+
+
 def title(notebook):
     """Return the requirements, what the study's seeds reached, and the saved run's figures."""
-    rows, earlier = records(notebook, "study.csv")[0]
+    rows, earlier = records(notebook, "study.csv")
     group = summaries(rows)[study.RECIPE]
     reached = "mean {accuracy:.2f} %, worst {worst:.2f} %".format(**group)
     parts = "batch normalisation, dropout, fully connected layer, global average pooling"
@@ -167,7 +170,7 @@ def run(notebook):
 
 def speed(notebook):
     """Return what the benchmark shows, and the time to 99.40 % if the study has it."""
-    rows, earlier = records(notebook, "benchmark.csv")[0]
+    rows, earlier = records(notebook, "benchmark.csv")
     values = [
         statistics.median(float(row["value"]) for row in rows if row["measure"] == name)
         for name in (HERE, USUAL, "operator calls", "reads")
@@ -178,15 +181,15 @@ def speed(notebook):
         f"machine: **{usual / here:.1f} times** as long (medians of three rounds). "
         "A training step makes {:.0f} operator calls; reads from the device: {:.0f}. "
     ).format(*counts) + f"{note(rows)} {earlier}".strip()
-    rows, earlier = records(notebook, "study.csv")[0]
+    rows, earlier = records(notebook, "study.csv")
     groups, plain = summaries(rows), "no weight averaging"
     if earlier or plain not in groups:
         return text
     first, other = groups[study.RECIPE]["first"], groups[plain]["first"]
     return (
         f"{text}\n\nTo 99.40 %, this notebook needs {first:g} epochs (median of the study), "
-        f"{first * here:.0f} s; without weight averaging it needs {other:g}. In the usual way so "
-        f"many take {other * usual:.0f} s: **{other * usual / first / here:.1f} times** as long."
+        f"{first * here:.0f} s; without weight averaging it needs {other:g}. So many take "
+        f"{other * usual:.0f} s in the usual way: **{other * usual / first / here:.1f} times**."
     )
 
 
@@ -209,6 +212,7 @@ BLOCKS = {
     "study": lambda book: variants(book, "study.csv", 5),
     "speed": speed,
     "study-full": lambda book: variants(book, "study.csv"),
+    "recipes": recipes,
     "held-out": lambda book: variants(book, "held-out.csv"),
 }
 
