@@ -112,7 +112,7 @@ def test_earlier_code_and_several_machines_are_named(monkeypatch):
     text = written(monkeypatch, row(last=9_970), *earlier)
     assert report.EARLIER not in text and "|full recipe|1|99.70|" in text and PART not in text
     found = re.findall(r"\|([\w ]+)\|1\|([\d.]+)", report.recipes(None))
-    assert found == [("full recipe", "99.60"), ("now", "99.70"), ("older", "90.00")]
+    assert found == [("full recipe", "99.70"), ("older", "90.00"), ("old", "99.60")]
     assert "several machines" in written(monkeypatch, row(), row(seed=1, processor="y"))
 
 

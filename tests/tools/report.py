@@ -133,12 +133,12 @@ def variants(notebook, file, columns=None, brief=False):
     return "\n\n".join(filter(None, parts))
 
 
-def recipes(_):
-    """Return a table of every code's full recipe in the study, compared with the newest one."""
+def recipes(notebook):
+    """Return a table of every other code's full recipe beside that of the study's table."""
+    code = records(notebook, "study.csv")[0][0]["code"]
     rows = study.read_records(cells.RECORDS / "study.csv")
     rows = [row for row in rows if row["variant"] == study.RECIPE]
-    earlier = [row | {"variant": row["code"]} for row in rows if row["code"] != rows[-1]["code"]]
-    return comparison([row for row in rows if row["code"] == rows[-1]["code"]] + earlier)
+    return comparison([r if r["code"] == code else r | {"variant": r["code"]} for r in rows])
 
 
 def title(notebook):
