@@ -91,8 +91,7 @@ def main():
     rest |= {"threads": torch.get_num_threads(), **study.machine()}
     path = cells.RECORDS / "benchmark.csv"
     path.unlink(missing_ok=True)
-    measures = [*ways, "operator calls", "reads"]
-    for name, value in zip(measures, [*seconds, *count_operators()]):
+    for name, value in zip([*ways, "operator calls", "reads"], [*seconds, *count_operators()]):
         study.append_record(path, {"measure": name, "value": round(value, 2)} | rest)
 
 

@@ -35,8 +35,7 @@ def cell(notebook, identifier):
 def run(notebook, names, *identifiers):
     """Execute the cells with these ids, in this order, in the namespace names."""
     for identifier in identifiers:
-        code = compile(cell(notebook, identifier).source, f"<cell {identifier}>", "exec")
-        exec(code, names)
+        exec(compile(cell(notebook, identifier).source, f"<cell {identifier}>", "exec"), names)
 
 
 def definitions(notebook=None, **settings):
@@ -60,8 +59,7 @@ def without_comments(source):
 
 def fingerprint(notebook, identifiers=None):
     """Return 12 hexadecimal digits of the code, without comments, of these cells or of all."""
-    if identifiers is None:
-        identifiers = [cell.id for cell in code_cells(notebook)]
+    identifiers = identifiers or [cell.id for cell in code_cells(notebook)]
     sources = [without_comments(cell(notebook, each).source) for each in identifiers]
     return hashlib.sha256("\n\n".join(sources).encode()).hexdigest()[:12]
 

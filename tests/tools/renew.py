@@ -16,6 +16,7 @@ import report
 import study
 import torch
 
+IMAGES = cells.ROOT / "images"
 READMES = [cells.ROOT / "README.md", cells.ROOT / "tests" / "README.md"]
 # The alternative texts of the notebook's figures, by the ids of their cells.
 ALTERNATIVES = {
@@ -61,8 +62,7 @@ def draw_study(notebook, names):
         for place, accuracy in enumerate(group["by_seed"]["accuracy"].values()):
             axis.plot(accuracy, row + place % 3 / 8 - 1 / 8, "o", color=names["BLUE"], alpha=0.5)
         axis.plot(group["accuracy"], row, "k|", markersize=16, markeredgewidth=2)
-    failed = [f" ({g['failed']} did not learn)" * bool(g["failed"]) for g in groups.values()]
-    axis.set_yticks(range(len(groups)), map("".join, zip(groups, failed)))
+    axis.set_yticks(range(len(groups)), groups)
     axis.set(title=earlier, ylim=(len(groups) - 0.5, -1))
     axis.set_xlabel("accuracy (%), a dot for each seed, a bar for the mean")
 
@@ -85,19 +85,6 @@ def draw_network(notebook, names):
     axis.invert_yaxis()
 
 
-def write_pictures(notebook, folder):
-    """Write the README's pictures into folder: drawn anew, or from the saved outputs."""
-    matplotlib.use("agg")
-    names = cells.definitions()
-    study.run_silently(names, "device")  # the notebook's own style
-    for draw in (draw_study, draw_network):
-        draw(notebook, names)
-        plt.savefig(folder / f"{draw.__name__.removeprefix('draw_')}.png")
-    for name in ("curves", "mistakes"):
-        data = pictures(notebook)[name].data["image/png"]
-        (folder / f"{name}.png").write_bytes(base64.b64decode(data))
-
-
 def main():
     """Do what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -116,7 +103,15 @@ def main():
     nbformat.write(notebook, cells.NOTEBOOK)
     for path in READMES:
         path.write_text(report.fill(path.read_text(), notebook))
-    write_pictures(notebook, cells.ROOT / "images")
+    matplotlib.use("agg")
+    names = cells.definitions()
+    study.run_silently(names, "device")  # the notebook's own style
+    for name, draw in (("study", draw_study), ("network", draw_network)):
+        draw(notebook, names)
+        plt.savefig(IMAGES / f"{name}.png")
+    for name in ("curves", "mistakes"):
+        data = pictures(notebook)[name].data["image/png"]
+        (IMAGES / f"{name}.png").write_bytes(base64.b64decode(data))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import numpy as np
 import study
 
 REQUIRED = 9_940  # correct answers of 10,000
-LEARNT = 9_000  # a run that ends with fewer has not learnt
 HERE, USUAL = "this notebook", "the usual way"
 COLUMNS = "Variant|Seeds|Mean %|Worst %|Change|Mean loss|Change|Loss after epoch 5|Change|Standard "
 COLUMNS += "deviation|Worst of last four %|99.40 % first in epoch, median|Latest|Parameters"
@@ -18,7 +17,7 @@ LINE += "{early:.4f}|{change[early]}|{deviation:.3f}|{last_four:.2f}|{first:g}|{
 LINE += "{parameters:,}"
 CHANGE = "*Change* is from the full recipe{}, in points for accuracy. With 95 % confidence, every "
 CHANGE += "true change lies within its ± (Student's t, Bonferroni over accuracy and losses); bold "
-CHANGE += "ones exclude 0. Means leave out what did not learn."
+CHANGE += "ones exclude 0."
 MEASURES = {"accuracy": 3, "loss": 4, "early": 4}  # what is compared, and its digits
 EARLIER = "These runs were made with an earlier version of this notebook's code."
 
@@ -60,17 +59,16 @@ def summaries(rows):
 def summary(rows):
     """Return what rows, all of one variant, ended with; accuracies in per cent."""
     counts = {row["seed"]: [int(n) for n in row["correct"].split()] for row in rows}
-    learnt = {seed: count[-1] / 100 for seed, count in counts.items() if count[-1] >= LEARNT}
     losses = {row["seed"]: list(map(float, row["loss"].split())) for row in rows}
-    by_seed = {"accuracy": learnt, "loss": {seed: losses[seed][-1] for seed in learnt}}
-    by_seed["early"] = {seed: losses[seed][4] for seed in learnt}
+    by_seed = {"accuracy": {seed: count[-1] / 100 for seed, count in counts.items()}}
+    for name, epoch in (("loss", -1), ("early", 4)):
+        by_seed[name] = {seed: loss[epoch] for seed, loss in losses.items()}
     enough = [[e for e, n in enumerate(c, 1) if n >= REQUIRED] for c in counts.values()]
     firsts = [min(epochs, default=math.inf) for epochs in enough]
-    group = {"parameters": int(rows[0]["parameters"]), "seeds": len(counts)}
-    group |= {"by_seed": by_seed, "failed": len(counts) - len(learnt)}
-    for name, values in by_seed.items():  # of those that learnt
-        group[name] = statistics.mean(values.values() or [math.nan])
-    group["deviation"] = statistics.stdev(learnt.values()) if len(learnt) > 1 else math.nan
+    group = {"parameters": int(rows[0]["parameters"]), "seeds": len(rows), "by_seed": by_seed}
+    group |= {name: statistics.mean(values.values()) for name, values in by_seed.items()}
+    accuracies = by_seed["accuracy"].values()
+    group["deviation"] = statistics.stdev(accuracies) if len(rows) > 1 else math.nan
     group["worst"] = min(count[-1] for count in counts.values()) / 100
     group["last_four"] = min(min(count[-4:]) for count in counts.values()) / 100
     return group | {"first": statistics.median(firsts), "latest": max(firsts)}
@@ -108,17 +106,13 @@ def comparison(rows, paired=False, columns=None):
     """Return a table of the variants in rows, compared with the recipe, with so many columns."""
     groups, lines = summaries(rows), [COLUMNS.split("|")]
     recipe = groups[study.RECIPE]["by_seed"]
-    others = [n for n, group in groups.items() if n != study.RECIPE and not group["failed"]]
-    count = len(MEASURES) * len(others)
+    count = len(MEASURES) * (len(groups) - 1)
     for name, group in groups.items():
         changes = dict.fromkeys(MEASURES, "")
-        if group["failed"]:
-            changes["accuracy"] = f"{group['failed']} of {group['seeds']} did not learn"
-        elif name in others:
-            for key, digits in MEASURES.items():
-                value, error = interval(recipe[key], group["by_seed"][key], paired, count)
-                bold = "**" * (abs(value) > error)
-                changes[key] = f"{bold}{value:+.{digits}f}±{error:.{digits}f}{bold}"
+        for key, digits in MEASURES.items() if name != study.RECIPE else ():
+            value, error = interval(recipe[key], group["by_seed"][key], paired, count)
+            bold = "**" * (abs(value) > error)
+            changes[key] = f"{bold}{value:+.{digits}f}±{error:.{digits}f}{bold}"
         line = LINE.format(name=name, change=changes, **group)
         lines.append(line.replace("±inf", "±?").replace("inf", "never").split("|"))
     return table(*(line[:columns] for line in lines))
@@ -136,8 +130,8 @@ def variants(notebook, file, columns=None, brief=False):
 def recipes(notebook):
     """Return a table of every other code's full recipe beside that of the study's table."""
     code = records(notebook, "study.csv")[0][0]["code"]
-    rows = study.read_records(cells.RECORDS / "study.csv")
-    rows = [row for row in rows if row["variant"] == study.RECIPE]
+    every = study.read_records(cells.RECORDS / "study.csv")
+    rows = [row for row in every if row["variant"] == study.RECIPE]
     return comparison([r if r["code"] == code else r | {"variant": r["code"]} for r in rows])
 
 
@@ -171,11 +165,10 @@ def run(notebook):
 def speed(notebook):
     """Return what the benchmark shows, and the time to 99.40 % if the study has it."""
     rows, earlier = records(notebook, "benchmark.csv")
-    values = [
+    here, usual, *counts = [
         statistics.median(float(row["value"]) for row in rows if row["measure"] == name)
         for name in (HERE, USUAL, "operator calls", "reads")
     ]
-    here, usual, *counts = values
     text = (
         f"An epoch takes {here:.1f} s here and {usual:.1f} s in the usual way, on the same "
         f"machine: **{usual / here:.1f} times** as long (medians of three rounds). "
@@ -199,9 +192,8 @@ def versions(notebook):
     runs = {(each["python"], each["torch"]): each for each in runs}
     lines = [["Python", "torch", "torchvision", "Machine", "Accuracy", "Loss", "Code"]]
     for each in reversed(runs.values()):
-        now = each["code"] == cells.fingerprint(notebook)
-        lines.append([each[name.lower()] for name in lines[0][:-1]])
-        lines[-1].append("present" if now else "\\*")
+        code = "present" if each["code"] == cells.fingerprint(notebook) else "\\*"
+        lines.append([*(each[name.lower()] for name in lines[0][:-1]), code])
     return table(*lines) + f"\n\n\\* {EARLIER}" * any("\\*" in line for line in lines)
 
 
@@ -219,8 +211,5 @@ BLOCKS = {
 
 def fill(text, notebook, blocks=BLOCKS):
     """Return text with every <!-- name --> ... <!-- end --> made anew by blocks[name]."""
-
-    def block(match):
-        return f"{match[1]}{blocks[match[2]](notebook)}\n{match[3]}"
-
-    return re.sub(r"(<!-- (\S+) -->\n).*?(<!-- end -->)", block, text, flags=re.DOTALL)
+    pattern = r"(?s)(<!-- (\S+) -->\n).*?(<!-- end -->)"
+    return re.sub(pattern, lambda m: f"{m[1]}{blocks[m[2]](notebook)}\n{m[3]}", text)
