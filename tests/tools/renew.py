@@ -62,7 +62,8 @@ def draw_study(notebook, names):
         for place, accuracy in enumerate(group["by_seed"]["accuracy"].values()):
             axis.plot(accuracy, row + place % 3 / 8 - 1 / 8, "o", color=names["BLUE"], alpha=0.5)
         axis.plot(group["accuracy"], row, "k|", markersize=16, markeredgewidth=2)
-    axis.set_yticks(range(len(groups)), groups)
+    failed = [f" ({g['failed']} did not learn)" * bool(g["failed"]) for g in groups.values()]
+    axis.set_yticks(range(len(groups)), map("".join, zip(groups, failed)))
     axis.set(title=earlier, ylim=(len(groups) - 0.5, -1))
     axis.set_xlabel("accuracy (%), a dot for each seed, a bar for the mean")
 

@@ -9,6 +9,7 @@ import numpy as np
 import study
 
 REQUIRED = 9_940  # correct answers of 10,000
+LEARNT = 9_000  # a run that ends with fewer has not learnt
 HERE, USUAL = "this notebook", "the usual way"
 COLUMNS = "Variant|Seeds|Mean %|Worst %|Change|Mean loss|Change|Loss after epoch 5|Change|Standard "
 COLUMNS += "deviation|Worst of last four %|99.40 % first in epoch, median|Latest|Parameters"
@@ -17,7 +18,7 @@ LINE += "{early:.4f}|{change[early]}|{deviation:.3f}|{last_four:.2f}|{first:g}|{
 LINE += "{parameters:,}"
 CHANGE = "*Change* is from the full recipe{}, in points for accuracy. With 95 % confidence, every "
 CHANGE += "true change lies within its ± (Student's t, Bonferroni over accuracy and losses); bold "
-CHANGE += "ones exclude 0."
+CHANGE += "ones exclude 0. Means leave out what did not learn."
 MEASURES = {"accuracy": 3, "loss": 4, "early": 4}  # what is compared, and its digits
 EARLIER = "These runs were made with an earlier version of this notebook's code."
 
@@ -60,15 +61,16 @@ def summary(rows):
     """Return what rows, all of one variant, ended with; accuracies in per cent."""
     counts = {row["seed"]: [int(n) for n in row["correct"].split()] for row in rows}
     losses = {row["seed"]: list(map(float, row["loss"].split())) for row in rows}
-    by_seed = {"accuracy": {seed: count[-1] / 100 for seed, count in counts.items()}}
-    for name, epoch in (("loss", -1), ("early", 4)):
-        by_seed[name] = {seed: loss[epoch] for seed, loss in losses.items()}
+    learnt = {seed: count[-1] / 100 for seed, count in counts.items() if count[-1] >= LEARNT}
+    by_seed = {"accuracy": learnt, "loss": {seed: losses[seed][-1] for seed in learnt}}
+    by_seed["early"] = {seed: losses[seed][4] for seed in learnt}
     enough = [[e for e, n in enumerate(c, 1) if n >= REQUIRED] for c in counts.values()]
     firsts = [min(epochs, default=math.inf) for epochs in enough]
     group = {"parameters": int(rows[0]["parameters"]), "seeds": len(rows), "by_seed": by_seed}
-    group |= {name: statistics.mean(values.values()) for name, values in by_seed.items()}
-    accuracies = by_seed["accuracy"].values()
-    group["deviation"] = statistics.stdev(accuracies) if len(rows) > 1 else math.nan
+    group["failed"] = len(rows) - len(learnt)
+    for name, values in by_seed.items():  # of those that learnt
+        group[name] = statistics.mean(values.values() or [math.nan])
+    group["deviation"] = statistics.stdev(learnt.values()) if len(learnt) > 1 else math.nan
     group["worst"] = min(count[-1] for count in counts.values()) / 100
     group["last_four"] = min(min(count[-4:]) for count in counts.values()) / 100
     return group | {"first": statistics.median(firsts), "latest": max(firsts)}
@@ -106,13 +108,17 @@ def comparison(rows, paired=False, columns=None):
     """Return a table of the variants in rows, compared with the recipe, with so many columns."""
     groups, lines = summaries(rows), [COLUMNS.split("|")]
     recipe = groups[study.RECIPE]["by_seed"]
-    count = len(MEASURES) * (len(groups) - 1)
+    others = [n for n, group in groups.items() if n != study.RECIPE and not group["failed"]]
+    count = len(MEASURES) * len(others)
     for name, group in groups.items():
         changes = dict.fromkeys(MEASURES, "")
-        for key, digits in MEASURES.items() if name != study.RECIPE else ():
-            value, error = interval(recipe[key], group["by_seed"][key], paired, count)
-            bold = "**" * (abs(value) > error)
-            changes[key] = f"{bold}{value:+.{digits}f}±{error:.{digits}f}{bold}"
+        if group["failed"]:
+            changes["accuracy"] = f"{group['failed']} of {group['seeds']} did not learn"
+        elif name in others:
+            for key, digits in MEASURES.items():
+                value, error = interval(recipe[key], group["by_seed"][key], paired, count)
+                bold = "**" * (abs(value) > error)
+                changes[key] = f"{bold}{value:+.{digits}f}±{error:.{digits}f}{bold}"
         line = LINE.format(name=name, change=changes, **group)
         lines.append(line.replace("±inf", "±?").replace("inf", "never").split("|"))
     return table(*(line[:columns] for line in lines))
