@@ -122,6 +122,8 @@ def test_only_what_the_intervals_show_is_called_a_difference(monkeypatch):
     rows += [row("no batch normalisation", 0, 1_000), row("no batch normalisation", 1, 9_940)]
     text = written(monkeypatch, *rows)
     assert "|99.40|10.00|1 of 2 did not learn|0.1006|" in text
+    assert text.endswith("exclude 0. Means leave out what did not learn.")
+    assert written(monkeypatch, *rows[:-2]).endswith("exclude 0.")
     # For six intervals and six degrees of freedom t is 3.863: times 0.00913 it is 0.035.
     assert re.search(r"\|\*\*-0.200±0.035\*\*\|.*\|\*\*\+0.0002±.*\|0.2007\|\*\*\+0.0002±", text)
     assert re.search(r"\|\+0.010±.*\|-0.0000±.*\|0.2005\|-0.0000±", text)

@@ -42,13 +42,14 @@ def usual_block(block):
 
 def epoch_usual(names, count):
     """Train for one epoch on count images in the usual way; return the seconds."""
-    shift = transforms.RandomCrop(28, padding=names["SHIFT"], padding_mode="edge")
+    shift, scale = names["SHIFT"] / 28, names["SCALE"]
+    affine = transforms.RandomAffine(names["ROTATION"], (shift, shift), (1 - scale, 1 + scale))
     normalise = transforms.Normalize(0.1307, 0.3081)
-    transform = transforms.Compose([shift, transforms.ToTensor(), normalise])
+    transform = transforms.Compose([affine, transforms.ToTensor(), normalise])
     images = Subset(datasets.MNIST(names["DATA_FOLDER"], transform=transform), range(count))
     loader = DataLoader(images, names["BATCH_SIZE"], shuffle=True, num_workers=2)
     device, network = names["device"], names["Net"]().to(names["device"])
-    optimizer = torch.optim.SGD(network.parameters(), names["LEARNING_RATE"])
+    optimizer = torch.optim.SGD(network.parameters(), names["LEARNING_RATE"], names["MOMENTUM"])
     start = time.perf_counter()
     for images, labels in loader:
         optimizer.zero_grad()

@@ -54,10 +54,16 @@ PARTS = {
     "no fully connected layer": {
         "Net": with_end(lambda: [nn.Conv2d(24, 10, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()])
     },
-    "no augmentation": {"SHIFT": 0},
+    "no augmentation": {"ROTATION": 0, "SHIFT": 0, "SCALE": 0},
     "no weight averaging": {"AVERAGE_SHARE": 0},  # the average is then a plain copy
 }
-VARIANTS = PARTS | {"learning rate 0.01": {"LEARNING_RATE": 0.01}}  # the assignment's
+VARIANTS = PARTS | {
+    "learning rate 0.01": {"LEARNING_RATE": 0.01},  # the assignment's
+    "no momentum, learning rate 0.2": {"MOMENTUM": 0, "LEARNING_RATE": 0.2},
+    "no rotation": {"ROTATION": 0},
+    "no shift": {"SHIFT": 0},
+    "no resizing": {"SCALE": 0},
+}
 
 
 def machine():
