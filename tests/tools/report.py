@@ -188,8 +188,9 @@ def speed(notebook):
     first, other = groups[study.RECIPE]["first"], groups[plain]["first"]
     return (
         f"{text}\n\nTo 99.40 %, this notebook needs {first:g} epochs (median of the study), "
-        f"{first * here:.0f} s; without weight averaging it needs {other:g}. So many take "
-        f"{other * usual:.0f} s in the usual way: **{other * usual / first / here:.1f} times**."
+        f"{first * here:.0f} s; without weight averaging it needs {other:g}. If the usual "
+        f"way needs as many, they take {other * usual:.0f} s: "
+        f"**{other * usual / first / here:.1f} times**."
     )
 
 
