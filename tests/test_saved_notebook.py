@@ -52,5 +52,6 @@ def test_it_is_short_and_colab_finds_what_it_wants(notebook):
     assert max(map(len, lines)) <= 90 and len(lines) <= 320
     texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     assert len(" ".join(texts).split()) <= 1_600
-    assert notebook.metadata["accelerator"] == "GPU" and notebook.metadata["colab"]["toc_visible"]
-    assert notebook.metadata["kernelspec"]["name"] == "python3"
+    metadata = notebook.metadata
+    assert metadata["accelerator"] == "GPU" and metadata["colab"]["toc_visible"] is True
+    assert metadata["kernelspec"]["name"] == "python3"

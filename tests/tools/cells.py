@@ -59,7 +59,8 @@ def without_comments(source):
 
 def fingerprint(notebook, identifiers=None):
     """Return 12 hexadecimal digits of the code, without comments, of these cells or of all."""
-    identifiers = identifiers or [cell.id for cell in code_cells(notebook)]
+    if identifiers is None:
+        identifiers = [cell.id for cell in code_cells(notebook)]
     sources = [without_comments(cell(notebook, each).source) for each in identifiers]
     return hashlib.sha256("\n\n".join(sources).encode()).hexdigest()[:12]
 

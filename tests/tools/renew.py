@@ -16,7 +16,6 @@ import report
 import study
 import torch
 
-IMAGES = cells.ROOT / "images"
 READMES = [cells.ROOT / "README.md", cells.ROOT / "tests" / "README.md"]
 # The alternative texts of the notebook's figures, by the ids of their cells.
 ALTERNATIVES = {
@@ -86,6 +85,19 @@ def draw_network(notebook, names):
     axis.invert_yaxis()
 
 
+def write_pictures(notebook, folder):
+    """Write the README's pictures into folder: drawn anew, or from the saved outputs."""
+    matplotlib.use("agg")
+    names = cells.definitions()
+    study.run_silently(names, "device")  # the notebook's own style
+    for draw in (draw_study, draw_network):
+        draw(notebook, names)
+        plt.savefig(folder / f"{draw.__name__.removeprefix('draw_')}.png")
+    for name in ("curves", "mistakes"):
+        data = pictures(notebook)[name].data["image/png"]
+        (folder / f"{name}.png").write_bytes(base64.b64decode(data))
+
+
 def main():
     """Do what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -104,15 +116,7 @@ def main():
     nbformat.write(notebook, cells.NOTEBOOK)
     for path in READMES:
         path.write_text(report.fill(path.read_text(), notebook))
-    matplotlib.use("agg")
-    names = cells.definitions()
-    study.run_silently(names, "device")  # the notebook's own style
-    for name, draw in (("study", draw_study), ("network", draw_network)):
-        draw(notebook, names)
-        plt.savefig(IMAGES / f"{name}.png")
-    for name in ("curves", "mistakes"):
-        data = pictures(notebook)[name].data["image/png"]
-        (IMAGES / f"{name}.png").write_bytes(base64.b64decode(data))
+    write_pictures(notebook, cells.ROOT / "images")
 
 
 if __name__ == "__main__":

@@ -60,14 +60,14 @@ def summaries(rows):
 def summary(rows):
     """Return what rows, all of one variant, ended with; accuracies in per cent."""
     counts = {row["seed"]: [int(n) for n in row["correct"].split()] for row in rows}
-    losses = {row["seed"]: list(map(float, row["loss"].split())) for row in rows}
     learnt = {seed: count[-1] / 100 for seed, count in counts.items() if count[-1] >= LEARNT}
+    losses = {row["seed"]: list(map(float, row["loss"].split())) for row in rows}
     by_seed = {"accuracy": learnt, "loss": {seed: losses[seed][-1] for seed in learnt}}
     by_seed["early"] = {seed: losses[seed][4] for seed in learnt}
     enough = [[e for e, n in enumerate(c, 1) if n >= REQUIRED] for c in counts.values()]
     firsts = [min(epochs, default=math.inf) for epochs in enough]
-    group = {"parameters": int(rows[0]["parameters"]), "seeds": len(rows), "by_seed": by_seed}
-    group["failed"] = len(rows) - len(learnt)
+    group = {"parameters": int(rows[0]["parameters"]), "seeds": len(counts)}
+    group |= {"by_seed": by_seed, "failed": len(counts) - len(learnt)}
     for name, values in by_seed.items():  # of those that learnt
         group[name] = statistics.mean(values.values() or [math.nan])
     group["deviation"] = statistics.stdev(learnt.values()) if len(learnt) > 1 else math.nan
@@ -137,8 +137,8 @@ def variants(notebook, file, columns=None, brief=False):
 def recipes(notebook):
     """Return a table of every other code's full recipe beside that of the study's table."""
     code = records(notebook, "study.csv")[0][0]["code"]
-    every = study.read_records(cells.RECORDS / "study.csv")
-    rows = [row for row in every if row["variant"] == study.RECIPE]
+    rows = study.read_records(cells.RECORDS / "study.csv")
+    rows = [row for row in rows if row["variant"] == study.RECIPE]
     return comparison([r if r["code"] == code else r | {"variant": r["code"]} for r in rows])
 
 
