@@ -1,7 +1,7 @@
 """Time an epoch of the notebook beside one as such notebooks are usually written.
 
-`python tests/tools/benchmark.py` measures both in turns, each time in a new process,
-counts the notebook's operator calls, and writes tests/records/benchmark.csv.
+`python tests/tools/benchmark.py` measures both in turns, each time in a new process, counts the
+notebook's operator calls, and writes tests/records/benchmark.csv.
 """
 
 import time
@@ -9,51 +9,71 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import cells
+import recording
 import study
 import torch
 import torch.nn.functional as F
-from report import HERE, USUAL
-from torch import nn
+from cells import Edit
+from report import CALLS, HERE, PLAIN, READS, USUAL
 from torch.utils.data import DataLoader, Subset
 from torchvision import datasets, transforms
 from tqdm import tqdm
 
+COLUMNS = ["measure", "value", "code", "threads", "processor", "python", "torch", "torchvision"]
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+ROUNDS = 3
+# The same layers in the usual order, and dropout of single numbers instead of channels.
+USUAL_BLOCK = Edit(
+    "block",
+    """\
+    if pool:
+        layers.append(nn.MaxPool2d(2))
+    layers.append(nn.BatchNorm2d(out_channels))
+    layers.append(nn.ReLU())
+    layers.append(nn.Dropout2d(DROPOUT))
+""",
+    """\
+    layers.append(nn.ReLU())
+    layers.append(nn.BatchNorm2d(out_channels))
+    layers.append(nn.Dropout(DROPOUT))
+    if pool:
+        layers.append(nn.MaxPool2d(2))
+""",
+)
 
 
-def epoch_here(names, count):
+def epoch_here(notebook, names, count):
     """Train for one epoch on count images as the notebook does; return the seconds."""
+    names = dict(names)
+    names["train_images"] = names["train_images"][:count]
     # Only the training is timed: one test image is enough.
-    few = {name: names[name][:1] for name in ("test_images", "test_labels")}
-    names = names | few | {"train_images": names["train_images"][:count]}
-    study.run_silently(names, "train")
-    return names["history"][0][4]
+    names["test_images"] = names["test_images"][:1]
+    names["test_labels"] = names["test_labels"][:1]
+    study.run_silently(notebook, names, "train")
+    return names["history"][0].seconds
 
 
-def usual_block(block):
-    """Return a block with its layers in the usual order: ReLU, BN, dropout, pooling."""
+def usual_images(names, count, augmented):
+    """Return what loads count training images in batches, and changes them one by one."""
+    steps = [transforms.ToTensor(), transforms.Normalize(0.1307, 0.3081)]
+    if augmented:
+        shift = names["SHIFT"] / 28
+        scale = (1 - names["SCALE"], 1 + names["SCALE"])
+        steps.insert(0, transforms.RandomAffine(names["ROTATION"], (shift, shift), scale))
+    images = datasets.MNIST(names["DATA_FOLDER"], transform=transforms.Compose(steps))
+    images = Subset(images, range(count))
+    return DataLoader(images, names["BATCH_SIZE"], shuffle=True, num_workers=2)
 
-    def changed(*sizes, **options):
-        convolution, *pool, norm, relu, dropout = block(*sizes, **options)
-        return [convolution, relu, norm, nn.Dropout(dropout.p), *pool]
 
-    return changed
-
-
-def epoch_usual(names, count):
+def epoch_usual(names, count, augmented=True):
     """Train for one epoch on count images in the usual way; return the seconds."""
-    shift, scale = names["SHIFT"] / 28, names["SCALE"]
-    affine = transforms.RandomAffine(names["ROTATION"], (shift, shift), (1 - scale, 1 + scale))
-    normalise = transforms.Normalize(0.1307, 0.3081)
-    transform = transforms.Compose([affine, transforms.ToTensor(), normalise])
-    images = Subset(datasets.MNIST(names["DATA_FOLDER"], transform=transform), range(count))
-    loader = DataLoader(images, names["BATCH_SIZE"], shuffle=True, num_workers=2)
-    device, network = names["device"], names["Net"]().to(names["device"])
+    batches = usual_images(names, count, augmented)
+    network = names["Net"]().to(DEVICE)
     optimizer = torch.optim.SGD(network.parameters(), names["LEARNING_RATE"], names["MOMENTUM"])
     start = time.perf_counter()
-    for images, labels in loader:
+    for images, labels in batches:
         optimizer.zero_grad()
-        loss = F.nll_loss(network(images.to(device)), labels.to(device))
+        loss = F.nll_loss(network(images.to(DEVICE)), labels.to(DEVICE))
         loss.backward()
         optimizer.step()
         loss.item()
@@ -62,37 +82,51 @@ def epoch_usual(names, count):
 
 def measure(way, count=60_000):
     """Return the seconds of one epoch on count images, after a short one to warm up."""
-    epoch, changes = {HERE: (epoch_here, {}), USUAL: (epoch_usual, {"block": usual_block})}[way]
-    names = study.namespace({"EPOCHS": 1, **changes}, DEVICE)
-    return [epoch(names, each) for each in (1_280, count)][1]
+    notebook = cells.read()
+    if way != HERE:
+        notebook = cells.edited(notebook, [USUAL_BLOCK])
+    names = study.namespace(notebook, {"EPOCHS": 1}, DEVICE)
+    for number in (1_280, count):
+        if way == HERE:
+            seconds = epoch_here(notebook, names, number)
+        else:
+            seconds = epoch_usual(names, number, augmented=way == USUAL)
+    return seconds
 
 
 def count_operators():
     """Return how many operators a training step calls, and how often it reads a number.
 
-    Counted by torch's profiler; reads are those from the device to the processor.
+    Counted by torch's profiler; reads are those from the device to the processor. A long epoch
+    minus a short one leaves the steps between them.
     """
-    counts, names = [], study.namespace({"EPOCHS": 1}, DEVICE)
+    notebook = cells.read()
+    names = study.namespace(notebook, {"EPOCHS": 1}, DEVICE)
+    calls, reads = {}, {}
     for steps in (2, 12):
         with torch.profiler.profile() as profile:
-            epoch_here(names, steps * names["BATCH_SIZE"])
+            epoch_here(notebook, names, steps * names["BATCH_SIZE"])
         events = [event.name for event in profile.events()]
-        calls = sum(name.startswith("aten::") for name in events)
-        counts.append((calls, events.count("aten::_local_scalar_dense")))
-    return [(long - short) / 10 for short, long in zip(*counts)]
+        calls[steps] = sum(name.startswith("aten::") for name in events)
+        reads[steps] = events.count("aten::_local_scalar_dense")
+    return (calls[12] - calls[2]) / 10, (reads[12] - reads[2]) / 10
 
 
 def main():
     """Measure, and write the records anew."""
-    ways = [HERE, USUAL] * 3
+    ways = [HERE, USUAL, PLAIN] * ROUNDS
     with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
         seconds = list(tqdm(pool.map(measure, ways), total=len(ways)))
-    rest = {"code": cells.fingerprint(cells.read(), cells.TRAINING)}
-    rest |= {"threads": torch.get_num_threads(), **study.machine()}
-    path = cells.RECORDS / "benchmark.csv"
+    measures = [*zip(ways, seconds), *zip([CALLS, READS], count_operators())]
+    rest = {
+        "code": cells.fingerprint(cells.read(), cells.TRAINING),
+        "threads": torch.get_num_threads(),
+        **recording.machine(),
+    }
+    rows = [{"measure": name, "value": round(value, 2), **rest} for name, value in measures]
+    path = recording.FOLDER / "benchmark.csv"
     path.unlink(missing_ok=True)
-    for name, value in zip([*ways, "operator calls", "reads"], [*seconds, *count_operators()]):
-        study.append_record(path, {"measure": name, "value": round(value, 2)} | rest)
+    recording.append_rows(path, COLUMNS, rows)
 
 
 if __name__ == "__main__":

@@ -1,25 +1,71 @@
 """Read the notebook and run its own cells: tests, study and benchmark hold no copy of them."""
 
+import ast
+import copy
 import hashlib
 import io
 import tokenize
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = ROOT / "EVA_Assignment3b.ipynb"
-RECORDS = ROOT / "tests" / "records"
+
 # The cells that define what training needs, in order, and do nothing that takes long.
-DEFINITIONS = ["install", "imports", "parameters", "files", "ensure-files", "load", "augment"]
-DEFINITIONS += ["block", "net", "average", "train-one-epoch", "evaluate"]
+DEFINITIONS = [
+    "install",
+    "imports",
+    "parameters",
+    "files",
+    "download",
+    "ensure-files",
+    "load",
+    "augment",
+    "block",
+    "net",
+    "average",
+    "epoch-result",
+    "train-one-epoch",
+    "evaluate",
+    "weights-file",
+]
 # The cells on which the result of a training depends.
-TRAINING = ["parameters", *DEFINITIONS[DEFINITIONS.index("load") :], "load-run", "train"]
+TRAINING = [
+    "parameters",
+    "load",
+    "augment",
+    "block",
+    "net",
+    "average",
+    "epoch-result",
+    "train-one-epoch",
+    "evaluate",
+    "load-run",
+    "train",
+]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A change to a cell: the text new takes the place of the text old."""
+
+    cell: str  # the cell's id
+    old: str  # must be there exactly once
+    new: str
 
 
 def read():
     """Return the saved notebook."""
-    return nbformat.read(NOTEBOOK, as_version=4)
+    with NOTEBOOK.open(encoding="utf-8") as file:
+        return nbformat.read(file, as_version=4)
+
+
+def write(notebook):
+    """Save the notebook."""
+    with NOTEBOOK.open("w", encoding="utf-8", newline="\n") as file:
+        nbformat.write(notebook, file)
 
 
 def code_cells(notebook):
@@ -32,24 +78,51 @@ def cell(notebook, identifier):
     return {each.id: each for each in notebook.cells}[identifier]
 
 
+def edited(notebook, edits):
+    """Return a copy of notebook with these edits, made one after the other.
+
+    Raises ValueError where an old text is missing, or is there more than once.
+    """
+    notebook = copy.deepcopy(notebook)
+    for edit in edits:
+        target = cell(notebook, edit.cell)
+        found = target.source.count(edit.old)
+        if found != 1:
+            raise ValueError(
+                f"The cell {edit.cell} must have this text once, not {found} times: {edit.old!r}"
+            )
+        target.source = target.source.replace(edit.old, edit.new)
+    return notebook
+
+
 def run(notebook, names, *identifiers):
     """Execute the cells with these ids, in this order, in the namespace names."""
     for identifier in identifiers:
         exec(compile(cell(notebook, identifier).source, f"<cell {identifier}>", "exec"), names)
 
 
-def definitions(notebook=None, **settings):
-    """Execute the cells in DEFINITIONS with these settings; return their namespace."""
-    notebook, names = notebook or read(), {"__name__": "notebook"}
+def definitions(notebook=None, settings=None):
+    """Execute the cells in DEFINITIONS; return their namespace.
+
+    settings, a dictionary, takes the place of values from the cell of parameters.
+    """
+    notebook = notebook or read()
+    names = {"__name__": "notebook"}
     for identifier in DEFINITIONS:
         run(notebook, names, identifier)
-        names |= settings if identifier == "parameters" else {}
+        if identifier == "parameters":
+            names.update(settings or {})
     return names
 
 
 def without_comments(source):
-    """Return source, a text of Python, without comments and blank lines."""
+    """Return source, a text of Python, without comments, docstrings and blank lines."""
     lines = source.splitlines()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node):
+            docstring = node.body[0]
+            for number in range(docstring.lineno, docstring.end_lineno + 1):
+                lines[number - 1] = ""
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             row, column = token.start
@@ -58,7 +131,7 @@ def without_comments(source):
 
 
 def fingerprint(notebook, identifiers=None):
-    """Return 12 hexadecimal digits of the code, without comments, of these cells or of all."""
+    """Return 12 hexadecimal digits of the code of these cells, or of all, without comments."""
     if identifiers is None:
         identifiers = [cell.id for cell in code_cells(notebook)]
     sources = [without_comments(cell(notebook, each).source) for each in identifiers]
@@ -67,7 +140,8 @@ def fingerprint(notebook, identifiers=None):
 
 def printed(notebook):
     """Return what each code cell printed in the saved run, by the cell's id."""
-    return {
-        each.id: "".join(part.text for part in each.outputs if part.output_type == "stream")
-        for each in code_cells(notebook)
-    }
+    texts = {}
+    for each in code_cells(notebook):
+        streams = [output.text for output in each.outputs if output.output_type == "stream"]
+        texts[each.id] = "".join(streams)
+    return texts

@@ -1,223 +1,443 @@
-"""Say what the records hold: all statistics, tables and generated sentences, once."""
+"""Write all generated tables and sentences, from the records and the templates.
 
-import math
+A text is generated between <!-- name --> and <!-- end -->, and in the notebook's code
+between "# <!-- name -->" and "# <!-- end -->".
+"""
+
 import re
-import statistics
+import textwrap
+from math import inf
+from pathlib import Path
 
 import cells
-import numpy as np
-import study
+import jinja2
+import pandas as pd
+import recording
+import results
+import stats
+import variants
 
-REQUIRED = 9_940  # correct answers of 10,000
-LEARNT = 9_000  # a run that ends with fewer has not learnt
-HERE, USUAL = "this notebook", "the usual way"
-COLUMNS = "Variant|Seeds|Mean %|Worst %|Change|Mean loss|Change|Loss after epoch 5|Change|Standard "
-COLUMNS += "deviation|Worst of last four %|99.40 % first in epoch, median|Latest|Parameters"
-LINE = "{name}|{seeds}|{accuracy:.2f}|{worst:.2f}|{change[accuracy]}|{loss:.4f}|{change[loss]}|"
-LINE += "{early:.4f}|{change[early]}|{deviation:.3f}|{last_four:.2f}|{first:g}|{latest:g}|"
-LINE += "{parameters:,}"
-CHANGE = "*Change* is from the full recipe{}, in points for accuracy. With 95 % confidence, every "
-CHANGE += "true change lies within its ± (Student's t, Bonferroni over accuracy and losses); bold "
-CHANGE += "ones exclude 0."
-MEASURES = {"accuracy": 3, "loss": 4, "early": 4}  # what is compared, and its digits
 EARLIER = "These runs were made with an earlier version of this notebook's code."
+HERE, USUAL = "this notebook", "the usual way"  # in benchmark.csv
+PLAIN = "the usual way without augmentation"
+CALLS, READS = "operator calls", "reads"
+ASSIGNMENT = "the answer's recipe"
+WITHOUT_BN = "no batch normalisation"
+POOLINGS = "pools after 2, 4, 8"
+DIGITS = {"accuracy": 3, "loss": 4, "early_loss": 4}  # of a change
+TEXT_COLUMNS = {"Variant", "Instead", "Version", "Processors", "Machine", "Notebook"}
+WIDTH = 90  # of a line in the notebook
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates"), encoding="utf-8"),
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+TEMPLATES.globals.update(EARLIER=EARLIER, inf=inf)
 
 
-def quantile(probability, freedom):
-    """Return Student's t with freedom degrees of freedom (at least 1) at probability."""
-    # With t = sqrt(freedom) tan(angle), the density is a power of the angle's cosine.
-    angles = np.linspace(-np.pi / 2, np.pi / 2, 200_001)
-    density = np.cos(angles).clip(0) ** (freedom - 1)
-    share = np.cumsum(density) - density / 2
-    return math.sqrt(freedom) * math.tan(np.interp(probability, share / share[-1], angles))
+def render(template, **values):
+    """Return what a template makes of values, with one empty line between paragraphs."""
+    text = TEMPLATES.get_template(template).render(values)
+    return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 
-def interval(first, second, by_seed, comparisons):
-    """Return how far the mean of second is above first's, and the uncertainty of that.
-
-    Both have values by seed. Pairs by_seed are compared, or else independent samples (Welch);
-    the intervals of all comparisons hold together with 95 % confidence.
-    """
-    samples = [list(first.values()), list(second.values())]
-    if by_seed:
-        samples = [[0, 0], [second[seed] - first[seed] for seed in first if seed in second]]
-    parts = [statistics.variance(sample) / len(sample) for sample in samples if len(sample) > 1]
-    change = statistics.mean(samples[1] or [math.nan]) - statistics.mean(samples[0])
-    if len(parts) < 2 or not sum(parts):  # one value, or equal ones, do not show a spread
-        return change, math.inf
-    freedom = sum(parts) ** 2 / sum(p**2 / (len(s) - 1) for p, s in zip(parts, samples))
-    return change, quantile(1 - 0.025 / comparisons, freedom) * math.sqrt(sum(parts))
+def table(rows):
+    """Return a Markdown table of rows, dictionaries with the same keys; numbers at the right."""
+    alignment = ["left" if name in TEXT_COLUMNS else "right" for name in rows[0]]
+    frame = pd.DataFrame(rows)
+    return frame.to_markdown(index=False, colalign=alignment, disable_numparse=True)
 
 
-def summaries(rows):
-    """Return the summary of each variant in rows, by name, the recipe first."""
-    groups = {name: [] for name in study.VARIANTS}
-    for row in rows:
-        groups.setdefault(row["variant"], []).append(row)
-    return {name: summary(group) for name, group in groups.items() if group}
+def in_epochs(number):
+    """Return a number of epochs, a median perhaps, as the tables say it."""
+    return "never" if number == inf else f"{number:g}"
 
 
-def summary(rows):
-    """Return what rows, all of one variant, ended with; accuracies in per cent."""
-    counts = {row["seed"]: [int(n) for n in row["correct"].split()] for row in rows}
-    learnt = {seed: count[-1] / 100 for seed, count in counts.items() if count[-1] >= LEARNT}
-    losses = {row["seed"]: list(map(float, row["loss"].split())) for row in rows}
-    by_seed = {"accuracy": learnt, "loss": {seed: losses[seed][-1] for seed in learnt}}
-    by_seed["early"] = {seed: losses[seed][4] for seed in learnt}
-    enough = [[e for e, n in enumerate(c, 1) if n >= REQUIRED] for c in counts.values()]
-    firsts = [min(epochs, default=math.inf) for epochs in enough]
-    group = {"parameters": int(rows[0]["parameters"]), "seeds": len(counts)}
-    group |= {"by_seed": by_seed, "failed": len(counts) - len(learnt)}
-    for name, values in by_seed.items():  # of those that learnt
-        group[name] = statistics.mean(values.values() or [math.nan])
-    group["deviation"] = statistics.stdev(learnt.values()) if len(learnt) > 1 else math.nan
-    group["worst"] = min(count[-1] for count in counts.values()) / 100
-    group["last_four"] = min(min(count[-4:]) for count in counts.values()) / 100
-    return group | {"first": statistics.median(firsts), "latest": max(firsts)}
+def number(value, digits):
+    """Return value with so many digits, or nothing where there is no value."""
+    return "" if pd.isna(value) else f"{value:.{digits}f}"
 
 
-def records(notebook, file):
-    """Return the present code's rows in a file and "", or an earlier code's rows and EARLIER.
-
-    A code counts only if it has the recipe; of earlier ones, the newest.
-    """
-    rows = study.read_records(cells.RECORDS / file)
-    current = cells.fingerprint(notebook, cells.TRAINING)
-    codes = [row["code"] for row in rows if row.get("variant", study.RECIPE) == study.RECIPE]
-    code = current if current in codes else codes[-1]
-    return [row for row in rows if row["code"] == code], EARLIER * (code != current)
+def in_threads(number):
+    """Return a number of threads in words."""
+    return "1 thread" if number == 1 else f"{number} threads"
 
 
-def note(rows):
-    """Return a sentence on the machines and versions that made rows."""
-    machines = dict.fromkeys(
-        f"{row['processor']}, threads: {row.get('threads', 1)}, Python {row['python']}, "
-        f"torch {row['torch']}, torchvision {row['torchvision']}"
-        for row in rows
+def machines(rows):
+    """Return a list of the machines and versions that made rows, each with its number of rows."""
+    found = {}
+    for row in rows.to_dict("records"):
+        name = (
+            f"{row['processor']}, {in_threads(row['threads'])}, Python {row['python']}, "
+            f"torch {row['torch']}, torchvision {row['torchvision']}"
+        )
+        found[name] = found.get(name, 0) + 1
+    return found
+
+
+def difference(change, digits):
+    """Return a Change with so many digits, in bold type if it is beyond chance."""
+    uncertainty = "?" if change.uncertainty == inf else f"{change.uncertainty:.{digits}f}"
+    text = f"{change.mean:+.{digits}f} ± {uncertainty}"
+    return f"**{text}**" if change.beyond_chance else text
+
+
+def changes_of(outcome, group):
+    """Return the changes of one group as the tables show them, by measure."""
+    shown = dict.fromkeys(results.MEASURES, "")
+    if group.failed:
+        shown["accuracy"] = f"{group.failed} of {len(group.runs)} did not learn"
+    for measure, change in outcome.changes.get(group.variant.name, {}).items():
+        shown[measure] = difference(change, DIGITS[measure])
+    return shown
+
+
+def brief_row(outcome, group):
+    """Return the row of one group in the table of what each part is worth."""
+    return {
+        "Variant": group.variant.name,
+        "Instead": group.variant.instead,
+        "Seeds": len(group.runs),
+        "Mean %": number(group.learnt["accuracy"].mean(), 2),
+        "Worst %": number(group.runs["accuracy"].min(), 2),
+        "Change, points": changes_of(outcome, group)["accuracy"],
+    }
+
+
+def full_row(outcome, group):
+    """Return the row of one group with everything that is compared."""
+    changes = changes_of(outcome, group)
+    return {
+        "Variant": group.variant.name,
+        "Seeds": len(group.runs),
+        "Pairs": "" if group.variant.name == variants.RECIPE else len(group.pairs),
+        "Mean %": number(group.learnt["accuracy"].mean(), 2),
+        "Worst %": number(group.runs["accuracy"].min(), 2),
+        "Change, points": changes["accuracy"],
+        "Mean loss": number(group.learnt["loss"].mean(), 4),
+        "Change of loss": changes["loss"],
+        "Loss after epoch 5": number(group.learnt["early_loss"].mean(), 4),
+        "Change of that": changes["early_loss"],
+        "Standard deviation, points": number(group.learnt["accuracy"].std(), 3),
+        "Worst of last four %": number(group.runs["last_four"].min(), 2),
+        "99.40 % first in epoch, median": in_epochs(group.runs["first_epoch"].median()),
+        "99.40 % first in epoch, latest": in_epochs(group.runs["first_epoch"].max()),
+        "Parameters": f"{group.runs['parameters'].iloc[0]:,}",
+    }
+
+
+def verdicts(outcome):
+    """Return the names of the variants that end less accurate, more so, or neither."""
+    found = {"lower": [], "higher": [], "equal": []}
+    for name, changes in outcome.changes.items():
+        change = changes["accuracy"]
+        if not change.beyond_chance:
+            found["equal"].append(name)
+        elif change.mean < 0:
+            found["lower"].append(name)
+        else:
+            found["higher"].append(name)
+    return found
+
+
+def study_text(study, notebook, row=full_row):
+    """Return the table of a study, with a row made by row, and what follows from it."""
+    outcome = results.outcome(study, notebook)
+    rows = [row(outcome, group) for group in outcome.groups.values()]
+    return render(
+        "study.md.j2",
+        outcome=outcome,
+        is_full=row is full_row,
+        table=table(rows),
+        failed=sum(group.failed for group in outcome.groups.values()),
+        machines=machines(pd.concat(group.runs for group in outcome.groups.values())),
+        verdicts=verdicts(outcome),
+        missing=[each.name for each in study.variants if each.name not in outcome.groups],
+        tests=outcome.comparisons * stats.TESTS,
     )
-    return f"Measured on {'several machines: ' * (len(machines) > 1)}{'; '.join(machines)}."
 
 
-def table(*lines):
-    """Return a Markdown table of lines, the first of which is its head."""
-    lines = [lines[0], [":--", *["--:"] * (len(lines[0]) - 1)], *lines[1:]]
-    return "\n".join(f"|{'|'.join(map(str, line))}|" for line in lines)
-
-
-def comparison(rows, paired=False, columns=None):
-    """Return a table of the variants in rows, compared with the recipe, with so many columns."""
-    groups, lines = summaries(rows), [COLUMNS.split("|")]
-    recipe = groups[study.RECIPE]["by_seed"]
-    others = [n for n, group in groups.items() if n != study.RECIPE and not group["failed"]]
-    count = len(MEASURES) * len(others)
-    for name, group in groups.items():
-        changes = dict.fromkeys(MEASURES, "")
-        if group["failed"]:
-            changes["accuracy"] = f"{group['failed']} of {group['seeds']} did not learn"
-        elif name in others:
-            for key, digits in MEASURES.items():
-                value, error = interval(recipe[key], group["by_seed"][key], paired, count)
-                bold = "**" * (abs(value) > error)
-                changes[key] = f"{bold}{value:+.{digits}f}±{error:.{digits}f}{bold}"
-        line = LINE.format(name=name, change=changes, **group)
-        lines.append(line.replace("±inf", "±?").replace("inf", "never").split("|"))
-    return table(*(line[:columns] for line in lines))
-
-
-def variants(notebook, file, columns=None, brief=False):
-    """Return a table of the variants in a file, with so many columns; no machines if brief."""
-    rows, earlier = records(notebook, file)
-    paired = file == "held-out.csv"
-    parts = [earlier, comparison(rows, paired, columns), note(rows) * (not brief)]
-    failed = " Means leave out what did not learn." * ("did not learn" in parts[1])
-    parts.append(CHANGE.format(" with the same seeds" * paired) + failed)
-    return "\n\n".join(filter(None, parts))
-
-
-def recipes(notebook):
-    """Return a table of every other code's full recipe beside that of the study's table."""
-    code = records(notebook, "study.csv")[0][0]["code"]
-    rows = study.read_records(cells.RECORDS / "study.csv")
-    rows = [row for row in rows if row["variant"] == study.RECIPE]
-    return comparison([r if r["code"] == code else r | {"variant": r["code"]} for r in rows])
+def headline(outcome):
+    """Return what the recipe's seeds reached."""
+    runs = outcome.recipe.runs
+    failed = int((~runs["passed"]).sum())
+    return {
+        "seeds": len(runs),
+        "passed": len(runs) - failed,
+        "most_that_fail": stats.most_that_fail(failed, len(runs)),
+        "mean": runs["accuracy"].mean(),
+        "worst": runs["accuracy"].min(),
+        "last_four": runs["last_four"].min(),
+        "parameters": runs["parameters"].iloc[0],
+    }
 
 
 def title(notebook):
     """Return the requirements, what the study's seeds reached, and the saved run's figures."""
-    rows, earlier = records(notebook, "study.csv")
-    group = summaries(rows)[study.RECIPE]
-    reached = "mean {accuracy:.2f} %, worst {worst:.2f} %".format(**group)
-    parts = "batch normalisation, dropout, fully connected layer, global average pooling"
-    lines = table(
-        ["Requirement", "Limit", f"This notebook, {group['seeds']} seeds"],
-        ["accuracy, last epoch", "≥99.40 %", reached],
-        ["last four epochs", ">99.40 %", f"worst {group['last_four']:.2f} %"],
-        ["epochs", "<20", len(rows[0]["correct"].split())],
-        ["parameters", "<20,000", f"{group['parameters']:,}"],
-        [parts, "all", "all"],
+    outcome = results.outcome(variants.TEST, notebook)
+    return render(
+        "title.md.j2",
+        outcome=outcome,
+        epochs=epochs_of(notebook),
+        saved=saved_run(notebook),
+        **headline(outcome),
     )
-    outputs = "Outputs: one run on {machine}: {accuracy} after {time} of training, loss {loss}."
-    return "\n\n".join(filter(None, [lines, earlier, outputs.format(**run(notebook))]))
 
 
-def run(notebook):
-    """Return the machine, versions, code and results of the run that notebook holds."""
-    printed = "".join(cells.printed(notebook).values())
-    figures = {"accuracy": r"last epoch: ([\d.]+ %)", "loss": r"loss ([\d.]+), \d+ correct"}
-    figures["time"] = r"Training: (\d+ s), "
-    found = {name: re.search(pattern, printed)[1] for name, pattern in figures.items()}
-    return notebook.metadata["saved_run"] | found
+def baseline(notebook):
+    """Return how the recipe of the published answer ends."""
+    outcome = results.outcome(variants.TEST, notebook)
+    if ASSIGNMENT not in outcome.groups:
+        return "The recipe of the published answer was not measured with this code."
+    runs = outcome.groups[ASSIGNMENT].runs
+    return render(
+        "baseline.md.j2",
+        outcome=outcome,
+        instead=variants.TEST.variant(ASSIGNMENT).instead,
+        seeds=len(runs),
+        mean=runs["accuracy"].mean(),
+        best=runs["accuracy"].max(),
+        worst=runs["accuracy"].min(),
+        enough=int((runs["correct"] >= results.REQUIRED).sum()),
+        last_four=int((runs["last_four"] > results.REQUIRED / 100).sum()),
+        first_epoch=in_epochs(runs["first_epoch"].median()),
+        never=int((runs["first_epoch"] == inf).sum()),
+    )
+
+
+def batch_normalisation(notebook):
+    """Return how the training without batch normalisation starts, and how it ends."""
+    outcome = results.outcome(variants.TEST, notebook)
+    if WITHOUT_BN not in outcome.groups:
+        return "Training without batch normalisation was not measured with this code."
+    group = outcome.groups[WITHOUT_BN]
+    stuck = group.runs["stuck"]
+    return render(
+        "batch-normalisation.md.j2",
+        outcome=outcome,
+        runs=len(group.runs),
+        failed=group.failed,
+        stuck=int((stuck > 0).sum()),
+        latest=int(group.learnt["stuck"].max()) if len(group.learnt) else 0,
+        same_answer=results.SAME_ANSWER,
+        mean=group.learnt["accuracy"].mean(),
+        mean_with=outcome.recipe.runs["accuracy"].mean(),
+    )
+
+
+def where(notebook):
+    """Return what the place of the poolings is worth, in each study that has it."""
+    found = []
+    for study in (variants.HELD_OUT, variants.TEST):
+        outcome = results.outcome(study, notebook)
+        if POOLINGS in outcome.changes:
+            pairs = outcome.groups[POOLINGS].pairs
+            values = {
+                "outcome": outcome,
+                "pairs": len(pairs),
+                "below": int((pairs["accuracy"] < pairs["accuracy_recipe"]).sum()),
+                "above": int((pairs["accuracy"] > pairs["accuracy_recipe"]).sum()),
+            }
+            found.append(values | outcome.changes[POOLINGS])
+    return render("where.md.j2", found=found)
 
 
 def speed(notebook):
-    """Return what the benchmark shows, and the time to 99.40 % if the study has it."""
-    rows, earlier = records(notebook, "benchmark.csv")
-    here, usual, *counts = [
-        statistics.median(float(row["value"]) for row in rows if row["measure"] == name)
-        for name in (HERE, USUAL, "operator calls", "reads")
-    ]
-    text = (
-        f"An epoch takes {here:.1f} s here and {usual:.1f} s in the usual way, on the same "
-        f"machine: **{usual / here:.1f} times** as long (medians of three rounds). "
-        "A training step makes {:.0f} operator calls; reads from the device: {:.0f}. "
-    ).format(*counts) + f"{note(rows)} {earlier}".strip()
-    rows, earlier = records(notebook, "study.csv")
-    groups, plain = summaries(rows), "no weight averaging"
-    if earlier or plain not in groups:
-        return text
-    first, other = groups[study.RECIPE]["first"], groups[plain]["first"]
-    return (
-        f"{text}\n\nTo 99.40 %, this notebook needs {first:g} epochs (median of the study), "
-        f"{first * here:.0f} s; without weight averaging it needs {other:g}. If the usual "
-        f"way needs as many, they take {other * usual:.0f} s: "
-        f"**{other * usual / first / here:.1f} times**."
+    """Return how long an epoch takes, here and in the usual way, and the time to 99.40 %."""
+    rows = recording.read("benchmark.csv")
+    seconds = rows.groupby("measure")["value"].median()
+    outcome = results.outcome(variants.TEST, notebook)
+    values = {
+        "rounds": int((rows["measure"] == HERE).sum()),
+        "here": seconds[HERE],
+        "usual": seconds[USUAL],
+        "machines": machines(rows),
+        "seeds": len(outcome.recipe.runs),
+        "first_epoch": outcome.recipe.runs["first_epoch"].median(),
+        "baseline_seeds": 0,
+    }
+    if ASSIGNMENT in outcome.groups:
+        first_epochs = outcome.groups[ASSIGNMENT].runs["first_epoch"]
+        values["baseline_seeds"] = len(first_epochs)
+        values["baseline_first_epoch"] = first_epochs.median()
+        values["baseline_reached"] = int((first_epochs < inf).sum())
+        values["epochs"] = epochs_of(notebook)
+        values["plain"] = seconds[PLAIN]
+    return render("speed.md.j2", outcome=outcome, is_earlier=is_earlier(rows, notebook), **values)
+
+
+def epochs_of(notebook):
+    """Return how many epochs the notebook trains."""
+    names = {}
+    cells.run(notebook, names, "parameters")
+    return names["EPOCHS"]
+
+
+def operators(notebook):
+    """Return what one step of the training asks of the device."""
+    rows = recording.read("benchmark.csv")
+    values = rows.set_index("measure")["value"]
+    return render(
+        "operators.md.j2",
+        is_earlier=is_earlier(rows, notebook),
+        calls=values[CALLS],
+        reads=values[READS],
     )
+
+
+def is_earlier(rows, notebook):
+    """Return whether rows were made by other code than the notebook's."""
+    return set(rows["code"]) != {cells.fingerprint(notebook, cells.TRAINING)}
+
+
+def saved_run(notebook):
+    """Return the machine, versions, code and results of the run that notebook holds.
+
+    Raises ValueError where it holds no whole run.
+    """
+    printed = "".join(cells.printed(notebook).values())
+    patterns = {
+        "accuracy": r"last epoch: ([\d.]+ %)",
+        "loss": r"loss ([\d.]+), \d+ correct",
+        "time": r"Training: (\d+ s), ",
+    }
+    found = dict(notebook.metadata.get("saved_run", {}))
+    for name, pattern in patterns.items():
+        match = re.search(pattern, printed)
+        if match is None or not found:
+            raise ValueError("The notebook has no outputs of a whole run: run renew.py.")
+        found[name] = match[1]
+    return found
 
 
 def versions(notebook):
     """Return the versions on which the notebook was run whole, the newest run of each."""
-    runs = [*study.read_records(cells.RECORDS / "versions.csv"), run(notebook)]
-    runs = {(each["python"], each["torch"]): each for each in runs}
-    lines = [["Python", "torch", "torchvision", "Machine", "Accuracy", "Loss", "Code"]]
-    for each in reversed(runs.values()):
-        code = "present" if each["code"] == cells.fingerprint(notebook) else "\\*"
-        lines.append([*(each[name.lower()] for name in lines[0][:-1]), code])
-    return table(*lines) + f"\n\n\\* {EARLIER}" * any("\\*" in line for line in lines)
+    saved = saved_run(notebook)
+    runs = {}
+    for run in [*recording.read("versions.csv").to_dict("records"), saved]:
+        runs[run["python"], run["torch"]] = run
+    present = cells.fingerprint(notebook)
+    rows = [
+        {
+            "Python": run["python"],
+            "torch": run["torch"],
+            "torchvision": run["torchvision"],
+            "Machine": run["machine"],
+            "Accuracy": run["accuracy"],
+            "Loss": f"{float(run['loss']):.4f}",
+            "Training": run["time"],
+            "Notebook": "this one" if run["code"] == present else "an earlier one",
+        }
+        for run in reversed(runs.values())
+    ]
+    return render("versions.md.j2", table=table(rows))
 
 
-IN_NOTEBOOK = {"title": title, "study": lambda book: variants(book, "study.csv", 5, brief=True)}
+def history(notebook):
+    """Return every named code's full recipe on the test set beside the one that is shown."""
+    outcome = results.outcome(variants.TEST, notebook)
+    runs, epochs = recording.read_runs(), recording.read_epochs()
+    runs = runs[(runs["study"] == variants.TEST.name) & (runs["variant"] == variants.RECIPE)]
+    groups = {}
+    for code, name in recording.code_names().items():
+        of_code = runs[runs["code"] == code]
+        if code != outcome.code and len(of_code):
+            ended = results.results(of_code, epochs[epochs["run"].isin(of_code["run"])])
+            groups[name] = ended.drop_duplicates("seed")
+    comparisons = len(groups) * 2  # accuracy and loss
+    shown = outcome.recipe.runs
+    name = recording.code_names().get(outcome.code, "this version")
+    rows = [history_row(name, shown, {"accuracy": "", "loss": ""})]
+    for name, ended in groups.items():
+        changes = {}
+        for measure in ("accuracy", "loss"):
+            change = stats.unpaired(shown[measure], ended[measure], comparisons)
+            changes[measure] = difference(change, DIGITS[measure])
+        rows.append(history_row(name, ended, changes))
+    return render(
+        "history.md.j2", outcome=outcome, table=table(rows), tests=comparisons * stats.TESTS
+    )
+
+
+def history_row(name, runs, changes):
+    """Return the row of one version, with its changes in accuracy and loss."""
+    return {
+        "Version": name,
+        "Seeds": len(runs),
+        "Mean %": f"{runs['accuracy'].mean():.2f}",
+        "Worst %": f"{runs['accuracy'].min():.2f}",
+        "Change, points": changes["accuracy"],
+        "Mean loss": f"{runs['loss'].mean():.4f}",
+        "Change of loss": changes["loss"],
+        "Processors": ", ".join(sorted(runs["processor"].unique())),
+    }
+
+
+def study_brief(notebook):
+    """Return what each part is worth, for readers."""
+    return study_text(variants.TEST, notebook, brief_row)
+
+
+def study_full(notebook):
+    """Return the study on the test set, with everything that is compared."""
+    return study_text(variants.TEST, notebook)
+
+
+def held_out(notebook):
+    """Return the study on held-out images."""
+    return study_text(variants.HELD_OUT, notebook)
+
+
+def other_studies(notebook):
+    """Return all further studies, each with a heading and a table of its own."""
+    texts = []
+    for study in variants.STUDIES.values():
+        if study not in (variants.TEST, variants.HELD_OUT):
+            texts.append(f"### {study.name}\n\n{study_text(study, notebook)}")
+    return "\n\n".join(texts) or "There is no further study."
+
+
+def study_data(notebook):
+    """Return code for the notebook: each variant's right answers in the last epoch, by seed."""
+    lines = ["STUDY = {"]
+    for name, group in results.outcome(variants.TEST, notebook).groups.items():
+        runs = group.runs.sort_values("seed").head(group.variant.seeds)
+        entry = f'"{name}": {runs["correct"].tolist()},'
+        lines += textwrap.wrap(entry, WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 8)
+    lines.append("}  # fmt: skip")
+    return "\n".join(lines)
+
+
 BLOCKS = {
     "title": title,
+    "study": study_brief,
+    "study-full": study_full,
+    "held-out": held_out,
+    "other-studies": other_studies,
     "versions": versions,
-    "study": lambda book: variants(book, "study.csv", 5),
     "speed": speed,
-    "study-full": lambda book: variants(book, "study.csv"),
-    "recipes": recipes,
-    "held-out": lambda book: variants(book, "held-out.csv"),
+    "operators": operators,
+    "baseline": baseline,
+    "batch-normalisation": batch_normalisation,
+    "where": where,
+    "history": history,
+    "study-data": study_data,
 }
 
+# What stands before and after a generated text, in Markdown and in code.
+MARKERS = ((r"<!-- ([\w-]+) -->", "<!-- end -->"), (r"# <!-- ([\w-]+) -->", "# <!-- end -->"))
 
-def fill(text, notebook, blocks=BLOCKS):
-    """Return text with every <!-- name --> ... <!-- end --> made anew by blocks[name]."""
-    pattern = r"(?s)(<!-- (\S+) -->\n).*?(<!-- end -->)"
-    return re.sub(pattern, lambda m: f"{m[1]}{blocks[m[2]](notebook)}\n{m[3]}", text)
+
+def fill(text, notebook):
+    """Return text, Markdown or code, with all that is generated in it made anew."""
+
+    def made_anew(match):
+        start, name, end = match.groups()
+        if name not in BLOCKS:
+            raise ValueError(f"Nothing generates a text of the name {name!r}.")
+        return f"{start}{BLOCKS[name](notebook)}\n{end}"
+
+    for start, end in MARKERS:
+        text = re.sub(f"^({start}\n).*?^({end})$", made_anew, text, flags=re.DOTALL | re.MULTILINE)
+    return text

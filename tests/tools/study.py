@@ -1,95 +1,46 @@
-"""Train the notebook's network for many seeds, whole and with one part left out.
+"""Train the notebook's network for many seeds: the full recipe, and variants of it.
 
-`python tests/tools/study.py` runs what tests/records/study.csv lacks for the present code;
-with `--held-out` it tries settings on held-out training images, for held-out.csv.
+`python tests/tools/study.py` runs what the records lack of the study on the test set, and
+`python tests/tools/study.py --held-out` of that on held-out training images. It can be stopped
+at any time and started again.
 """
 
 import argparse
 import contextlib
-import csv
 import io
 import multiprocessing
 import os
-import platform
 import signal
 import statistics
 import sys
+import tempfile
 import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
 import cells
+import recording
 import torch
-import torchvision
-from torch import nn
+import variants
 from tqdm import tqdm
 
-COLUMNS = ["variant", "seed", "code", "correct", "loss", "seconds", "parameters"]
-COLUMNS += ["processor", "python", "torch", "torchvision"]
-RECIPE = "full recipe"
 
-
-def without_normalisation(block):
-    """Return a block whose convolution has a bias in the place of batch normalisation."""
-
-    def changed(inputs, outputs, kernel_size=3, padding=0, pool=False):
-        layers = block(inputs, outputs, kernel_size, padding, pool)
-        layers[0] = nn.Conv2d(inputs, outputs, kernel_size, padding=padding)
-        return [layer for layer in layers if not isinstance(layer, nn.BatchNorm2d)]
-
-    return changed
-
-
-def with_end(layers):
-    """Return what gives a network the layers that layers() returns instead of GAP and FC."""
-    return lambda net: lambda: nn.Sequential(*list(net())[:-4], *layers(), nn.LogSoftmax(dim=1))
-
-
-# What takes the place of names of the notebook: the value of a setting, or for a function
-# or class what is called with it and returns the new one.
-PARTS = {
-    RECIPE: {},
-    "no batch normalisation": {"block": without_normalisation},
-    "no dropout": {"DROPOUT": 0},
-    "no global average pooling": {"Net": with_end(lambda: [nn.Flatten(), nn.Linear(96, 10)])},
-    "no fully connected layer": {
-        "Net": with_end(lambda: [nn.Conv2d(24, 10, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()])
-    },
-    "no augmentation": {"ROTATION": 0, "SHIFT": 0, "SCALE": 0},
-    "no weight averaging": {"AVERAGE_SHARE": 0},  # the average is then a plain copy
-}
-VARIANTS = PARTS | {
-    "learning rate 0.01": {"LEARNING_RATE": 0.01},  # the assignment's
-    "no momentum, learning rate 0.2": {"MOMENTUM": 0, "LEARNING_RATE": 0.2},
-    "no rotation": {"ROTATION": 0},
-    "no shift": {"SHIFT": 0},
-    "no resizing": {"SCALE": 0},
-}
-
-
-def machine():
-    """Return processor, Python, torch and torchvision by name, as records hold them."""
-    processor = platform.processor()
-    with contextlib.suppress(OSError, StopIteration), open("/proc/cpuinfo") as file:
-        processor = next(line for line in file if line.startswith("model name"))
-    values = processor.split(":")[-1].strip(), platform.python_version()
-    return dict(zip(COLUMNS[-4:], (*values, torch.__version__, torchvision.__version__)))
-
-
-def run_silently(names, identifier):
-    """Execute the notebook's cell with this id in the namespace names; print nothing."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        cells.run(cells.read(), names, identifier)
-
-
-def namespace(changes, device="cpu"):
-    """Return what the training cell needs: definitions with changes, and data on device."""
-    # The weights are "saved" in memory.
-    names = cells.definitions(DATA_FOLDER=cells.ROOT / "data", WEIGHTS_FILE=io.BytesIO())
-    for name, new in changes.items():
-        names[name] = new(names[name]) if callable(new) else new
+def namespace(notebook, settings, device="cpu"):
+    """Return what the cell of training needs: definitions with settings, data on device."""
+    settings = {"DATA_FOLDER": str(cells.ROOT / "data")} | settings
+    names = cells.definitions(notebook, settings)
     names["device"] = torch.device(device)
-    run_silently(names, "load-run")
+    run_silently(notebook, names, "load-run")
     return names
+
+
+def run_silently(notebook, names, identifier):
+    """Execute the cell with this id in an empty working directory; print nothing."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
+        cells.run(notebook, names, identifier)
 
 
 def hold_out(names, seed):
@@ -99,34 +50,114 @@ def hold_out(names, seed):
         names[f"train_{kind}"], names[f"test_{kind}"] = data.split(50_000)
 
 
-def train(variant, seed, held_out):
-    """Train one variant with one seed; return its row. A missing epoch has 0 correct."""
-    values = [variant, seed, cells.fingerprint(cells.read(), cells.TRAINING)]
-    names = namespace({"SEED": seed, **VARIANTS[variant]})
-    if held_out:
+def train(notebook, study, variant, seed):
+    """Train one variant with one seed; return its row of the runs and those of its epochs.
+
+    If a loss is not finite, the training ends, and the epochs from there on are missing.
+    """
+    code = cells.fingerprint(notebook, cells.TRAINING)
+    notebook = cells.edited(notebook, study.edits + variant.edits)
+    names = namespace(notebook, {"SEED": seed, **variant.settings})
+    if study.held_out:
         hold_out(names, seed)
-    with contextlib.suppress(FloatingPointError):  # ends the training
-        run_silently(names, "train")
-    history, missing = names["history"], names["EPOCHS"] - len(names["history"])
-    values.append(" ".join([*(str(epoch[3]) for epoch in history), *["0"] * missing]))
-    values.append(" ".join([*(f"{epoch[2]:.5f}" for epoch in history), *["nan"] * missing]))
-    values.append(round(statistics.median([epoch[4] for epoch in history] or [0]), 1))
-    values.append(sum(map(torch.numel, names["model"].parameters())))
-    return dict(zip(COLUMNS, values)) | machine()
+    with contextlib.suppress(FloatingPointError):
+        run_silently(notebook, names, "train")
+    history = names["history"]
+    run = {
+        "study": study.name,
+        "variant": variant.name,
+        "variant_hash": study.variant_hash(variant),
+        "seed": seed,
+        "code": code,
+        "parameters": sum(p.numel() for p in names["model"].parameters()),
+        "seconds": round(statistics.median([result.seconds for result in history] or [0]), 1),
+        "threads": torch.get_num_threads(),
+        **recording.machine(),
+    }
+    epochs = [
+        {
+            "epoch": epoch,
+            "loss": f"{result.test_loss:.5f}",
+            "correct": result.test_correct,
+            "unaveraged_loss": f"{result.unaveraged_loss:.5f}",
+            "unaveraged_correct": result.unaveraged_correct,
+        }
+        for epoch, result in enumerate(history, start=1)
+    ]
+    return run, epochs
 
 
-def read_records(path):
-    """Return the rows of the CSV at path as dictionaries, none where there is no file."""
-    return list(csv.DictReader(path.read_text().splitlines())) if path.exists() else []
+class Schedule:
+    """Which trainings the records lack: pairs first, then the recipe's other seeds.
 
+    A variant's run is compared with the recipe's run of the same seed on the same machine.
+    So both are run here, unless such a pair is there already, from whatever machine.
+    """
 
-def append_record(path, row):
-    """Add row to the CSV at path, which is made if it is not there."""
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, row, lineterminator="\n")
-        if not file.tell():
-            writer.writeheader()
-        writer.writerow(row)
+    def __init__(self, study, runs, code, machine):
+        self.study = study
+        self.machine = tuple(machine)
+        self.done = set()  # (name of the variant, seed, machine)
+        hashes = {each.name: study.variant_hash(each) for each in study.variants}
+        for row in runs[(runs["study"] == study.name) & (runs["code"] == code)].to_dict("records"):
+            if row["variant_hash"] == hashes.get(row["variant"]):
+                key = tuple(row[column] for column in recording.MACHINE)
+                self.done.add((row["variant"], row["seed"], key))
+
+    def seeds(self):
+        """Return the seeds of the study."""
+        return range(self.study.variant(variants.RECIPE).seeds)
+
+    def is_done(self, name, seed):
+        """Return whether this variant was trained with this seed, on whatever machine."""
+        return any((name, seed) == done[:2] for done in self.done)
+
+    def is_done_here(self, name, seed):
+        """Return whether this variant was trained with this seed on this machine."""
+        return (name, seed, self.machine) in self.done
+
+    def is_paired(self, name, seed):
+        """Return whether one machine trained both this variant and the recipe with this seed."""
+        machines = [key for done, number, key in self.done if (done, number) == (name, seed)]
+        return any((variants.RECIPE, seed, key) in self.done for key in machines)
+
+    def seeds_for_pairs(self, others):
+        """Return all seeds, those first for which least is left to do."""
+
+        def left_to_do(seed):
+            pairs = sum(self.is_paired(variant.name, seed) for variant in others)
+            return -pairs, not self.is_done_here(variants.RECIPE, seed), seed
+
+        return sorted(self.seeds(), key=left_to_do)
+
+    def jobs(self, names=None, seeds=None):
+        """Return what to train, in order: (name of the variant, seed).
+
+        names and seeds choose variants and seeds; without them the study's own are used.
+        """
+        names = names or [variant.name for variant in self.study.variants]
+        chosen = [self.study.variant(name) for name in names]
+        others = [each for each in chosen if each.name != variants.RECIPE and not each.runs_of]
+        wanted = {}  # how many more pairs, by the variant's name
+        for variant in others:
+            pairs = sum(self.is_paired(variant.name, seed) for seed in self.seeds())
+            wanted[variant.name] = len(seeds) if seeds else variant.seeds - pairs
+        jobs = []
+        for seed in seeds or self.seeds_for_pairs(others):
+            missing = []
+            for name in wanted:
+                if wanted[name] > 0 and not self.is_paired(name, seed):
+                    missing.append(name)
+                    wanted[name] -= 1
+            if missing and not self.is_done_here(variants.RECIPE, seed):
+                jobs.append((variants.RECIPE, seed))
+            jobs += [(name, seed) for name in missing if not self.is_done_here(name, seed)]
+        if variants.RECIPE in names:
+            for seed in seeds or self.seeds():
+                job = (variants.RECIPE, seed)
+                if job not in jobs and not self.is_done(*job):
+                    jobs.append(job)
+        return jobs
 
 
 def start_worker():
@@ -140,35 +171,49 @@ def start_worker():
     threading.Thread(target=end, daemon=True).start()
 
 
+def parse(arguments):
+    """Return the options of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--study", choices=variants.STUDIES, default=variants.TEST.name)
+    parser.add_argument(
+        "--held-out", action="store_const", dest="study", const=variants.HELD_OUT.name
+    )
+    parser.add_argument("--variants", nargs="+", metavar="NAME")
+    parser.add_argument("--seeds", type=int, nargs="+", metavar="N")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), metavar="N")
+    options = parser.parse_args(arguments)
+    known = [variant.name for variant in variants.STUDIES[options.study].variants]
+    for name in options.variants or []:
+        if name not in known:
+            parser.error(f"There is no variant {name!r} in {known}.")
+    return options
+
+
 def main(arguments=None, work=train):
     """Run what the records lack, one run a core; return how many runs failed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--held-out", action="store_true", help="try settings, on training images")
-    parser.add_argument("--variants", nargs="+", choices=VARIANTS, metavar="NAME")
-    parser.add_argument("--seeds", type=int, nargs="+", metavar="N")
-    options = parser.parse_args(arguments)
-    path = cells.RECORDS / ("held-out.csv" if options.held_out else "study.csv")
-    code = cells.fingerprint(cells.read(), cells.TRAINING)
-    done = [(row["variant"], row["seed"], row["code"]) for row in read_records(path)]
-    # Seed by seed, the recipe first: a study that is stopped early is balanced.
-    jobs = [
-        (name, seed, options.held_out)
-        for seed in options.seeds or range(20)
-        for name in options.variants or (VARIANTS if options.held_out else PARTS)
-        if options.seeds or seed < 10 or name == RECIPE and not options.held_out
-        if (name, str(seed), code) not in done
-    ]
-    print(f"{len(jobs)} runs to do for {path}.")
-    cells.definitions()["load_mnist"](cells.ROOT / "data")  # once, before several want it
-    failures, context = 0, multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(os.cpu_count(), context, start_worker) as pool:
-        futures = {pool.submit(work, *job): job for job in jobs}
+    options = parse(arguments)
+    study = variants.STUDIES[options.study]
+    notebook = cells.read()  # once: it may change while the study runs
+    code = cells.fingerprint(notebook, cells.TRAINING)
+    here = recording.machine() | {"threads": 1}
+    machine = [here[column] for column in recording.MACHINE]
+    schedule = Schedule(study, recording.read_runs(), code, machine)
+    jobs = schedule.jobs(options.variants, options.seeds)
+    print(f"{len(jobs)} runs to do for the study {study.name!r}.")
+    namespace(cells.edited(notebook, study.edits), {})  # data: once, before several want it
+    failures = 0
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(options.workers, context, start_worker) as pool:
+        futures = {
+            pool.submit(work, notebook, study, study.variant(name), seed): (name, seed)
+            for name, seed in jobs
+        }
         for future in tqdm(as_completed(futures), total=len(jobs), unit="run"):
             try:
-                append_record(path, future.result())
-            except Exception as error:
+                recording.append_run(*future.result())
+            except Exception as error:  # the other runs go on
                 failures += 1
-                tqdm.write(f"Failed: {futures[future][:2]}: {error!r}")
+                tqdm.write(f"Failed: {futures[future]}: {error!r}")
     return failures
 
 

@@ -1,0 +1,167 @@
+"""What the recorded runs ended with: a row a run, summed up by variant, compared in pairs."""
+
+from dataclasses import dataclass
+from math import inf
+
+import cells
+import pandas as pd
+import recording
+import stats
+import variants
+
+REQUIRED = 9_940  # correct answers of 10,000
+SAME_ANSWER = 1_135  # right at most, if every image gets the same answer: the number of ones
+LEARNT = 9_000  # a run that ends with fewer did not learn
+EARLY = 5  # after this epoch, the loss is compared as well
+FEWEST_PAIRS = 3  # a variant with fewer is not shown
+MEASURES = ("accuracy", "loss", "early_loss")  # what is compared
+
+
+@dataclass(frozen=True)
+class Group:
+    """All runs of one variant."""
+
+    variant: variants.Variant
+    runs: pd.DataFrame  # see results(); of several runs with one seed, the first
+    pairs: pd.DataFrame  # seeds with, for each measure, its value and that of the recipe
+
+    @property
+    def learnt(self):
+        """The runs that learnt."""
+        return self.runs[self.runs["learnt"]]
+
+    @property
+    def failed(self):
+        """How many runs did not learn."""
+        return len(self.runs) - len(self.learnt)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the records say of one study."""
+
+    study: variants.Study
+    code: str  # the fingerprint of the code that made the runs
+    is_earlier: bool  # it is not the present code
+    groups: dict[str, Group]  # by the variant's name, the recipe first
+    changes: dict[str, dict[str, stats.Change]]  # from the recipe, by variant and measure
+
+    @property
+    def recipe(self):
+        """The runs of the full recipe."""
+        return self.groups[variants.RECIPE]
+
+    @property
+    def comparisons(self):
+        """How many comparisons are made."""
+        return sum(len(changes) for changes in self.changes.values())
+
+
+def results(runs, epochs, judged=variants.AVERAGED):
+    """Return runs with what each ended with, as judged by one of the two networks.
+
+    accuracy is in per cent; first_epoch is that of 99.40 %, or infinite; last_four is the
+    worst accuracy of the last four epochs; stuck is after how many epochs every image still
+    got the same answer, as the count suggests. A missing epoch has no right answers.
+    """
+    last = epochs["epoch"].max()
+    epochs = epochs[epochs["run"].isin(runs["run"])]
+    if judged == variants.UNAVERAGED:
+        unknown = epochs[epochs["unaveraged_correct"].isna()]["run"]  # runs of before
+        runs = runs[~runs["run"].isin(unknown)]
+        epochs = epochs.assign(loss=epochs["unaveraged_loss"], correct=epochs["unaveraged_correct"])
+    order = {"index": runs["run"], "columns": range(1, last + 1)}
+    correct = epochs.pivot(index="run", columns="epoch", values="correct").reindex(**order)
+    losses = epochs.pivot(index="run", columns="epoch", values="loss").reindex(**order)
+    correct = correct.fillna(0)
+    enough = correct >= REQUIRED
+    return runs.set_index("run").assign(
+        correct=correct[last].astype(int),
+        accuracy=correct[last] / 100,
+        loss=losses[last],
+        early_loss=losses[min(EARLY, last)],
+        first_epoch=enough.idxmax(axis=1).astype(float).where(enough.any(axis=1), inf),
+        last_four=correct.iloc[:, -4:].min(axis=1) / 100,
+        stuck=(correct <= SAME_ANSWER).cumprod(axis=1).sum(axis=1),
+        learnt=correct[last] >= LEARNT,
+        passed=enough[last] & (correct.iloc[:, -4:] > REQUIRED).all(axis=1),
+    )
+
+
+def code_to_show(runs, code):
+    """Return code if it has trained the recipe in these runs, else the published code.
+
+    Raises ValueError where that has not, either.
+    """
+    recipe = runs[runs["variant"] == variants.RECIPE]
+    if code in set(recipe["code"]):
+        return code
+    for published, name in recording.code_names().items():
+        if name == recording.PUBLISHED and published in set(recipe["code"]):
+            return published
+    raise ValueError(
+        f"Neither the present code nor {recording.PUBLISHED!r}, the published one, has rows of "
+        f"the {variants.RECIPE}. See PUBLISHED in recording.py, and codes.csv."
+    )
+
+
+def outcome(study, notebook):
+    """Return the Outcome of study, a Study, for the code in notebook, or the published one."""
+    present = cells.fingerprint(notebook, cells.TRAINING)
+    runs = recording.read_runs()
+    runs = runs[runs["study"] == study.name]
+    code = code_to_show(runs, present)
+    runs = runs[runs["code"] == code]
+    epochs = recording.read_epochs()
+    epochs = epochs[epochs["run"].isin(runs["run"])]
+    groups = {}
+    for variant in shown_variants(study, runs):
+        own = runs[is_of(runs, study, variant)]
+        ended = results(own, epochs, variant.judged)
+        if variant.name == variants.RECIPE:
+            recipe = ended
+        pairs = pair(recipe, ended)
+        if variant.name == variants.RECIPE or len(pairs) >= FEWEST_PAIRS:
+            groups[variant.name] = Group(variant, ended.drop_duplicates("seed"), pairs)
+    return Outcome(study, code, code != present, groups, compare(study, groups))
+
+
+def shown_variants(study, runs):
+    """Return the study's variants, and then those that only runs of before have."""
+    known = [variant.name for variant in study.variants]
+    others = runs[~runs["variant"].isin(known) & (runs["variant_hash"] == "")]
+    return [*study.variants, *(variants.Variant(name, "") for name in others["variant"].unique())]
+
+
+def is_of(runs, study, variant):
+    """Return which runs are of variant as it is now, or were recorded without its hash."""
+    hashes = {"", study.variant_hash(variant)}
+    name = variant.runs_of or variant.name
+    return (runs["variant"] == name) & runs["variant_hash"].isin(hashes)
+
+
+def pair(recipe, ended):
+    """Return results beside the recipe's of the same seed on the same machine, a row a seed."""
+    recipe = recipe[recipe["learnt"]]
+    pairs = ended.merge(recipe, on=["seed", *recording.MACHINE], suffixes=("", "_recipe"))
+    return pairs.drop_duplicates("seed")
+
+
+def compare(study, groups):
+    """Return the changes from the recipe by variant and measure, where all runs learnt."""
+    compared = [
+        group for name, group in groups.items() if name != variants.RECIPE and not group.failed
+    ]
+    comparisons = len(compared) * len(MEASURES)
+    changes = {}
+    for group in compared:
+        changes[group.variant.name] = {
+            measure: stats.paired(
+                group.pairs[f"{measure}_recipe"],
+                group.pairs[measure],
+                comparisons,
+                own_images=study.held_out,
+            )
+            for measure in MEASURES
+        }
+    return changes
