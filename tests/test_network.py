@@ -1,47 +1,151 @@
-"""The network: its parts, their order, and what the text says of each of them."""
+"""The network: its layers, its size, and what the comments beside its layers say."""
 
 import re
 
 import cells
+import pytest
 import torch
 from torch import nn
 
+CONVOLUTION = ["Conv2d", "BatchNorm2d", "ReLU", "Dropout2d"]
+CONVOLUTION_WITH_POOLING = ["Conv2d", "MaxPool2d", "BatchNorm2d", "ReLU", "Dropout2d"]
+LAYERS = [
+    *CONVOLUTION,
+    *CONVOLUTION_WITH_POOLING,
+    *CONVOLUTION,
+    *CONVOLUTION,
+    *CONVOLUTION,
+    *CONVOLUTION_WITH_POOLING,
+    *CONVOLUTION,
+    *CONVOLUTION_WITH_POOLING,
+    "AdaptiveAvgPool2d",
+    "Flatten",
+    "Linear",
+    "LogSoftmax",
+]
+# The layers that end a line of the cell, and so have a comment beside them.
+LAST_IN_A_LINE = (nn.Dropout2d, nn.AdaptiveAvgPool2d, nn.Flatten, nn.Linear, nn.LogSoftmax)
 
-def test_its_parts_and_their_order_are_the_assignment_s(names):
-    network, kinds = names["Net"](), ""
-    for pool in (False, True, False, True, False, False, False, True):
-        kinds += f"Conv2d {'MaxPool2d ' * pool}BatchNorm2d ReLU Dropout2d "
-    kinds += "AdaptiveAvgPool2d Flatten Linear LogSoftmax"
-    assert [type(layer).__name__ for layer in network] == kinds.split()
-    assert sum(each.numel() for each in network.parameters() if each.requires_grad) == 15_938
-    assert all(layer.bias is None for layer in network if isinstance(layer, nn.Conv2d))
+
+def test_the_layers_stand_in_this_order(names):
+    assert [type(layer).__name__ for layer in names["Net"]()] == LAYERS
 
 
-def test_shapes_and_receptive_fields_beside_the_layers_are_true(notebook, names):
-    measured, images, field, step = [], torch.zeros(2, 1, 28, 28), 1, 1
-    for layer in names["Net"]():
+def test_it_has_15_938_parameters(names):
+    assert sum(parameter.numel() for parameter in names["Net"]().parameters()) == 15_938
+
+
+def test_every_parameter_is_trained(names):
+    assert all(parameter.requires_grad for parameter in names["Net"]().parameters())
+
+
+def comments(notebook):
+    """Return the numbers of each comment beside a layer: ([channels, height, width], RF).
+
+    Layers without a place in the image have no height, no width, and None for an RF.
+    """
+    found = []
+    for text in re.findall(r",  #(.*)", cells.cell(notebook, "net").source):
+        size, _, receptive_field = text.partition("RF")
+        shape = [int(number) for number in size.split(" x ")]
+        found.append((shape, int(receptive_field) if receptive_field else None))
+    return found
+
+
+def parts(network):
+    """Return, for each line of the cell, a network of all layers up to the end of the line."""
+    found, layers = [], []
+    for layer in network:
+        layers.append(layer)
+        if isinstance(layer, LAST_IN_A_LINE):
+            found.append(nn.Sequential(*layers))
+    return found
+
+
+def test_the_sizes_beside_the_layers_are_those_of_an_image_that_passes(notebook, names):
+    images = torch.zeros(2, 1, 28, 28)
+    sizes = [list(part(images).shape[1:]) for part in parts(names["Net"]())]
+    assert sizes == [shape for shape, _ in comments(notebook)]
+
+
+def without_maxima(layers):
+    """Return layers with the same connections, in which every input adds to the output.
+
+    So a pixel's gradient is above 0 if the output depends on it, and else exactly 0.
+    """
+    changed = []
+    for layer in layers:
         if isinstance(layer, nn.Conv2d):
-            field += (layer.kernel_size[0] - 1) * step
+            nn.init.ones_(layer.weight)
         elif isinstance(layer, nn.MaxPool2d):
-            field, step = field + step, step * 2
-        elif isinstance(layer, nn.AdaptiveAvgPool2d):
-            field += (images.shape[-1] - 1) * step
-        images = layer(images)
-        if isinstance(layer, nn.Dropout2d | nn.AdaptiveAvgPool2d):
-            measured.append([*images.shape[1:], field])
-        elif isinstance(layer, nn.Flatten | nn.Linear | nn.LogSoftmax):
-            measured.append([*images.shape[1:]])
-    comments = re.findall(r",  #(.*)", cells.cell(notebook, "net").source)
-    assert [[*map(int, re.findall(r"\d+", each))] for each in comments] == measured
+            layer = nn.AvgPool2d(layer.kernel_size, layer.stride, layer.padding)
+        elif isinstance(layer, nn.ReLU):
+            layer = nn.Identity()
+        changed.append(layer)
+    return nn.Sequential(*changed).double().eval()
 
 
-def test_it_predicts_log_probabilities_and_drops_out_as_set_in_training_alone(notebook):
-    names = cells.definitions(notebook, DROPOUT=0.37)
-    network, predict, images = names["Net"](), names["predict"], torch.randn(8, 1, 28, 28)
-    assert [layer.p for layer in network if isinstance(layer, nn.Dropout2d)] == [0.37] * 8
+def side_of_the_visible_square(layers, outputs=1):
+    """Return how many pixels high and wide the square is that inner outputs can see.
+
+    outputs is the side of the square of outputs. The image is so large that none of them
+    sees its edge.
+    """
+    image = torch.zeros(1, 1, 128, 128, dtype=torch.float64, requires_grad=True)
+    output = without_maxima(layers)(image)
+    middle = output.shape[-1] // 2
+    output[0, 0, middle : middle + outputs, middle : middle + outputs].sum().backward()
+    rows, columns = image.grad[0, 0].nonzero().unbind(dim=1)
+    height = rows.max() - rows.min() + 1
+    width = columns.max() - columns.min() + 1
+    assert height == width and len(rows) == height * width  # a full square
+    return height.item()
+
+
+def test_the_receptive_fields_beside_the_convolutions_are_the_pixels_with_a_gradient(
+    notebook, names
+):
+    fields = [side_of_the_visible_square(part) for part in parts(names["Net"]())[:8]]
+    assert fields == [receptive_field for _, receptive_field in comments(notebook)[:8]]
+
+
+def test_the_receptive_field_of_global_pooling_is_what_all_its_inputs_see(notebook, names):
+    convolutions = parts(names["Net"]())[7]
+    (_, height, _), _ = comments(notebook)[7]
+    _, receptive_field = comments(notebook)[8]
+    assert side_of_the_visible_square(convolutions, outputs=height) == receptive_field
+
+
+def test_the_setting_is_the_share_of_channels_that_each_dropout_blanks(define):
+    network = define(DROPOUT=0.37)["Net"]()
+    shares = [layer.p for layer in network if isinstance(layer, nn.Dropout2d)]
+    assert shares == [0.37] * 8
+
+
+def test_dropout_works_in_training_alone(define):
+    names = define(DROPOUT=0.37)
+    network, images = names["Net"](), torch.randn(8, 1, 28, 28)
     assert not torch.equal(network(images), network(images))
-    output = predict(network, images)
-    assert torch.equal(predict(network, images), output) and output.shape == (8, 10)
+    network.eval()
+    assert torch.equal(network(images), network(images))
+
+
+def test_the_ten_probabilities_of_an_image_add_up_to_one(names):
+    output = names["Net"]()(torch.randn(8, 1, 28, 28))
+    assert output.shape == (8, 10)
     torch.testing.assert_close(output.exp().sum(dim=1), torch.ones(8))
-    alone = torch.cat([predict(network, image[None]) for image in images])
-    torch.testing.assert_close(output, alone, atol=1e-5, rtol=0)
+
+
+def test_an_image_is_read_alone_as_among_others(names):
+    network, images = names["Net"](), torch.randn(8, 1, 28, 28)
+    together = names["predict"](network, images)
+    alone = torch.cat([names["predict"](network, image[None]) for image in images])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "kernel_size, padding, pool, side", [(3, 0, False, 6), (1, 0, False, 8), (3, 1, True, 4)]
+)
+def test_a_block_has_the_size_that_it_is_told(names, kernel_size, padding, pool, side):
+    layers = names["block"](2, 5, kernel_size=kernel_size, padding=padding, pool=pool)
+    assert nn.Sequential(*layers)(torch.zeros(3, 2, 8, 8)).shape == (3, 5, side, side)

@@ -1,38 +1,97 @@
 """README.md, tests/README.md and the notebook's text say what the records say."""
 
-import base64
 import re
 
 import cells
+import figures
+import pytest
 import renew
 import report
 
-README, MAINTAINERS = (path.read_text() for path in renew.READMES)
+README = renew.README.read_text(encoding="utf-8")
+MAINTAINERS = renew.MAINTAINERS.read_text(encoding="utf-8")
+RECORDS = (cells.ROOT / "tests" / "records" / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = [
+    pytest.param(renew.README.parent, README, id="README.md"),
+    pytest.param(renew.MAINTAINERS.parent, MAINTAINERS, id="tests/README.md"),
+    pytest.param(renew.MAINTAINERS.parent / "records", RECORDS, id="tests/records/README.md"),
+]
+ADVICE = "Run `python tests/tools/renew.py --text`, or without --text if code has changed."
+
+
+def texts(notebook):
+    """Return all texts in which something is generated, by name."""
+    found = {"README.md": README, "tests/README.md": MAINTAINERS}
+    for cell in notebook.cells:
+        found[f"cell {cell.id}"] = cell.source
+    return found
 
 
 def test_generated_text_is_what_the_records_and_the_saved_run_say(notebook):
-    texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
-    sources = ["\n".join(texts), README + MAINTAINERS]
-    for text, blocks in zip(sources, (report.IN_NOTEBOOK, report.BLOCKS)):
-        advice = "run `python tests/tools/renew.py --text`"
-        assert report.fill(text, notebook, blocks) == text, advice
-        assert re.findall(r"<!-- (\S+) -->\n.*?<!-- end -->", text, re.S) == list(blocks)
-        changed = text.replace("|mean 99.", "|mean 98.", 1)
-        assert changed != text and report.fill(changed, notebook, blocks) == text
+    old = [name for name, text in texts(notebook).items() if report.fill(text, notebook) != text]
+    assert not old, ADVICE
 
 
-def test_the_pictures_are_used_described_and_those_of_the_saved_run(notebook):
-    used = re.findall(r"!\[.{20,}?\]\(images/(\w+)\.png\)", README)
-    files = {path.stem: path.read_bytes() for path in (cells.ROOT / "images").iterdir()}
-    assert sorted(files) == sorted(used)
-    saved = renew.pictures(notebook)
-    for name in ("curves", "mistakes"):
-        assert files[name] == base64.b64decode(saved[name].data["image/png"])
-    shown = {name: picture.metadata["image/png"]["alt"] for name, picture in saved.items()}
-    assert shown == renew.ALTERNATIVES
+def test_a_number_that_is_changed_by_hand_is_noticed(notebook):
+    changed = README.replace("| mean 99.", "| mean 98.")
+    assert changed != README
+    assert report.fill(changed, notebook) == README
 
 
-def test_the_readme_is_short_and_names_what_exists():
-    assert len(README.split()) <= 1_100
-    for name in re.findall(r"\bpython ([\w./-]+\.py)", README + MAINTAINERS):
-        assert (cells.ROOT / name).is_file()
+def test_after_a_change_of_the_code_the_readme_is_whole_and_says_that_its_runs_are_earlier(
+    notebook,
+):
+    changed = cells.edited(notebook, [])
+    cells.cell(changed, "parameters").source += "\nLEARNING_RATE = 0.03\n"
+    text = report.fill(README, changed)
+    assert report.EARLIER in text
+    assert report.fill(text, changed) == text
+    assert figures.shown_in(text) == figures.shown_in(README)
+
+
+def test_everything_that_is_generated_is_shown_somewhere(notebook):
+    everything = "\n".join(texts(notebook).values())
+    used = {name for start, end in report.MARKERS for name in re.findall(start, everything)}
+    assert used - {"end"} == set(report.BLOCKS)
+
+
+def test_every_picture_of_the_saved_run_has_its_alternative_text(notebook):
+    shown = {}
+    expected = {}
+    for name, outputs in figures.pictures(notebook).items():
+        shown[name] = [each.metadata.get("image/png", {}).get("alt") for each in outputs]
+        expected[name] = cells.cell(notebook, name).metadata.get("alt")
+    assert shown == expected
+
+
+def test_the_readme_s_pictures_are_those_of_the_saved_run(notebook):
+    files = {path.stem: path.read_bytes() for path in renew.IMAGES.iterdir()}
+    assert sorted(files) == sorted(figures.shown_in(README))
+    assert files == {name: figures.taken(notebook, name) for name in files}
+
+
+def test_the_readme_s_pictures_are_described():
+    assert len(re.findall(r"!\[[^]]{20,}\]\(images/", README)) == len(figures.shown_in(README))
+
+
+@pytest.mark.parametrize(("folder", "text"), DOCUMENTS)
+def test_links_lead_to_files_that_exist(folder, text):
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (folder / target).is_file(), target
+
+
+@pytest.mark.parametrize(("folder", "text"), DOCUMENTS)
+def test_commands_name_programs_that_exist(folder, text):
+    for name in re.findall(r"\bpython ([\w./-]+\.py)", text):
+        assert (cells.ROOT / name).is_file(), name
+
+
+@pytest.mark.parametrize("pattern", ["tools/*.py", "test_*.py", "records/*.csv"])
+def test_maintainers_find_every_file_by_its_name(pattern):
+    for path in sorted((cells.ROOT / "tests").glob(pattern)):
+        assert path.name in MAINTAINERS + RECORDS, path.name
+
+
+def test_the_readme_s_pictures_have_the_texts_of_their_cells(notebook):
+    for text, name in re.findall(r"!\[([^]]*)\]\(images/([\w-]+)\.png\)", README):
+        assert text in cells.cell(notebook, name).metadata["alt"], name

@@ -1,32 +1,94 @@
-"""Broken copies of the notebook, and for each the test that must say no."""
+"""Deliberate damage to the notebook, and for each piece the test that must notice it."""
 
-from copy import deepcopy
-from pathlib import Path
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
 
 import cells
+import nbformat
 import pytest
+from cells import Edit
 
-# Cell, old text, new text, and the test that must fail: its file and a part of its name.
-TABLE = """
-load | dataset.targets.to( | dataset.targets.roll(1).to( | data device_are_obeyed
-train-one-epoch | output, labels[batch] | output, labels[: len(batch)] | training each_batch
-train | train_images, train_labels, o | test_images, test_labels, o | training on_the_other
-train | evaluate(averaged_model, | evaluate(model, | training on_the_other
-reload | evaluate(trained_model, test_images, test_labels) | history[-1][2:4] | gate the_file
-check | loaded_correct, | max(test_correct), | gate 9940_correct
-gate | assert not missed | missed == missed | gate 9940_correct
-gate | rules = | # NBVAL_SKIP⏎rules = | configuration no_cell_carries_a_switch
+
+@dataclass(frozen=True)
+class Sabotage:
+    """An edit of a cell, and the test that must fail after it, as pytest names it."""
+
+    edit: Edit
+    test: str
+
+
+SABOTAGES = {
+    "labels in another order than the images": Sabotage(
+        Edit("train-one-epoch", "output, labels[indices]", "output, labels[: len(indices)]"),
+        "test_training.py::test_each_step_goes_against_the_gradient_of_its_batch_with_momentum",
+    ),
+    "training on the test set": Sabotage(
+        Edit("train", "train_images, train_labels, o", "test_images, test_labels, o"),
+        "test_training_cell.py::"
+        "test_each_epoch_trains_on_the_training_set_and_tests_both_networks_on_the_test_set",
+    ),
+    "the two networks swapped": Sabotage(
+        Edit("train", "*unaveraged, *averaged", "*averaged, *unaveraged"),
+        "test_training_cell.py::test_every_measurement_is_kept_under_its_name",
+    ),
+    "the file is not evaluated": Sabotage(
+        Edit("reload", "evaluate(trained_model, test_images, test_labels)", "history[-1][4:6]"),
+        "test_reload.py::test_it_is_evaluated_on_the_test_set",
+    ),
+    "the best epoch instead of the last": Sabotage(
+        Edit("requirements", "loaded_correct", "max(r.test_correct for r in history)"),
+        "test_gate.py::test_the_result_is_the_last_epoch_and_not_the_best",
+    ),
+    "a gate that stops nothing": Sabotage(
+        Edit("gate", "if missed:", "if missed != missed:"),
+        "test_gate.py::test_a_single_requirement_that_is_missed_stops_the_run",
+    ),
+    "a gate that nbval skips": Sabotage(
+        Edit("gate", "missed = []", "# NBVAL_SKIP\nmissed = []"),
+        "test_configuration.py::test_cells_have_no_comments_for_nbval",
+    ),
+    "a figure that wants the graphics processor's memory": Sabotage(
+        Edit("digits", "train_images[:10].cpu()", "train_images[:10]"),
+        "test_gpu.py::test_every_cell_runs_with_its_tensors_on_the_device",
+    ),
+}
+# Runs one test after the other, each with a broken notebook in the repository's place.
+RUN = """
+import json, pathlib, sys
+import cells, pytest
+exit_codes = {}
+for name, notebook, test in json.load(sys.stdin):
+    cells.NOTEBOOK = pathlib.Path(notebook)
+    exit_codes[name] = int(pytest.main([test, "-q", "-p", "no:cacheprovider"]))
+pathlib.Path(sys.argv[1]).write_text(json.dumps(exit_codes), encoding="utf-8")
 """
 
 
-@pytest.mark.parametrize("row", TABLE.strip().splitlines())
-def test_sabotage_is_caught(notebook, monkeypatch, row):
-    identifier, old, new, test = row.replace("⏎", "\n").split(" | ")
-    broken, (file, name) = deepcopy(notebook), test.split()
-    target = cells.cell(broken, identifier)
-    assert target.source.count(old) == 1  # a missed edit would prove nothing
-    target.source = target.source.replace(old, new)
-    monkeypatch.setattr(cells, "read", lambda: broken)
-    path = Path(__file__).with_name(f"test_{file}.py")
-    run = pytest.main([str(path), "-q", "-p", "no:cacheprovider", "-k", name])
-    assert run == pytest.ExitCode.TESTS_FAILED
+@pytest.fixture(scope="module")
+def exit_codes(notebook, tmp_path_factory):
+    """What pytest returns for each sabotage, by its name; all run in one process of its own."""
+    folder = tmp_path_factory.mktemp("sabotage")
+    plan = []
+    for name, sabotage in SABOTAGES.items():
+        broken = folder / f"{name}.ipynb"
+        text = nbformat.writes(cells.edited(notebook, [sabotage.edit]))
+        broken.write_text(text, encoding="utf-8")
+        plan.append([name, str(broken), str(cells.ROOT / "tests" / sabotage.test)])
+    subprocess.run(
+        [sys.executable, "-c", RUN, str(folder / "exit codes")],
+        input=json.dumps(plan),
+        encoding="utf-8",
+        env=os.environ | {"PYTHONPATH": str(cells.ROOT / "tests" / "tools")},
+        cwd=cells.ROOT,
+        capture_output=True,
+        check=True,
+    )
+    return json.loads((folder / "exit codes").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", SABOTAGES)
+def test_sabotage_is_noticed(exit_codes, name):
+    assert exit_codes[name] == pytest.ExitCode.TESTS_FAILED

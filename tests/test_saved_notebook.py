@@ -4,54 +4,139 @@ import re
 
 import cells
 import nbformat
+import pytest
+
+# One line of the log for each epoch: the test set's loss, right answers and accuracy.
+RESULT = r"Test set: Average loss: ([\d.]+), Accuracy: (\d+)/10000 \(([\d.]+)%\)"
 
 
-def test_its_code_was_run_once_in_order_without_errors(notebook):
+@pytest.fixture
+def printed(notebook):
+    """What each code cell printed, by the cell's id."""
+    return cells.printed(notebook)
+
+
+@pytest.fixture
+def outputs(notebook):
+    """All outputs of all code cells, in order."""
+    return [output for cell in cells.code_cells(notebook) for output in cell.outputs]
+
+
+@pytest.fixture
+def epochs(printed):
+    """Loss, right answers and accuracy of each epoch, as texts from the log."""
+    return re.findall(RESULT, printed["train"])
+
+
+def requirements(printed):
+    """Return the lines of the gate as lists: name, measurement, limit, source, verdict."""
+    return [re.split(r"  +", line) for line in printed["gate"].splitlines()]
+
+
+def test_it_is_a_valid_notebook(notebook):
     nbformat.validate(notebook)
+
+
+def test_its_cells_were_run_once_in_order(notebook):
     counts = [cell.execution_count for cell in cells.code_cells(notebook)]
     assert counts == list(range(1, len(counts) + 1))
+
+
+def test_the_code_that_was_run_is_the_code_that_is_there(notebook):
     assert notebook.metadata["saved_run"]["code"] == cells.fingerprint(notebook)
 
 
-def test_its_outputs_are_small_and_static(notebook):
-    text = nbformat.writes(notebook)
-    assert len(text.encode()) < 1_000_000 and "widgets" not in notebook.metadata
-    assert not re.search(r"/(tmp|home|root|work|Users)/|[A-Z]:\\\\", text)  # a machine's paths
-    outputs = [output for cell in cells.code_cells(notebook) for output in cell.outputs]
-    assert not {"error", "stderr"} & {each.get("name", each.output_type) for each in outputs}
-    assert "\r" not in "".join(each.get("text", "") for each in outputs)
-    kinds = {kind for each in outputs for kind in each.get("data", {})}
+def test_nothing_went_wrong_and_nothing_warned(outputs):
+    kinds = {output.output_type for output in outputs}
+    streams = {output.name for output in outputs if output.output_type == "stream"}
+    assert "error" not in kinds
+    assert streams == {"stdout"}
+
+
+def test_its_outputs_are_plain_text_and_pictures(notebook, outputs):
+    kinds = {kind for output in outputs for kind in output.get("data", {})}
     assert kinds == {"text/plain", "image/png"}
+    assert "widgets" not in notebook.metadata  # GitHub would not show the notebook
 
 
-def test_log_weights_gate_times_and_mistakes_tell_of_one_run(notebook, names):
-    printed = cells.printed(notebook)
-    log = printed["train"]
-    correct = [int(number) for number in re.findall(r"Accuracy: (\d+)/10000", log)]
-    losses, last = re.findall(r"Average loss: ([\d.]+)", log), correct[-1]
-    assert re.findall(r"\(([\d.]+)%\)", log) == [f"{each / 100:.2f}" for each in correct]
-    assert len(correct) == len(losses) == names["EPOCHS"] and min(correct[-4:]) > 9_940
-    bars = re.findall(r"batch_id=468: 100%\|#{10}\| 469/469", log)
-    assert len(bars) == log.count("batch_id=") == len(correct)
-    assert printed["reload"] == f"{names['WEIGHTS_FILE']}: loss {losses[-1]}, {last} correct\n"
-    rows = [re.split(r"  +", line) for line in printed["gate"].splitlines()]
-    assert len(rows) == 13 and all(re.search(r"(?<!NOT )met$", row[-1]) for row in rows)
-    measured = {row[0]: row[1] for row in rows}
-    assert measured["correct, last epoch"] == str(last)
-    assert measured["epochs"] == str(len(correct))
-    first = next(epoch for epoch, each in enumerate(correct, 1) if each >= 9_940)
-    accuracy = f"Test accuracy, last epoch: {last / 100:.2f} %\n"
-    assert printed["time"].startswith(f"{accuracy}99.40 % first reached in epoch: {first}\n")
-    assert printed["mistakes"] == f"{10_000 - last} mistakes among 10,000 test images\n"
+def test_no_output_overwrites_a_line(outputs):
+    assert not [output for output in outputs if "\r" in output.get("text", "")]
 
 
-def test_it_is_short_and_colab_finds_what_it_wants(notebook):
-    sources = [cell.source.splitlines() for cell in cells.code_cells(notebook)]
-    lines = [line for source in sources for line in source if line.strip()]
-    assert max(map(len, sources)) <= 25
-    assert max(map(len, lines)) <= 90 and len(lines) <= 320
-    texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
-    assert len(" ".join(texts).split()) <= 1_600
-    metadata = notebook.metadata
-    assert metadata["accelerator"] == "GPU" and metadata["colab"]["toc_visible"] is True
-    assert metadata["kernelspec"]["name"] == "python3"
+def test_it_is_small_enough_for_github(notebook):
+    assert len(nbformat.writes(notebook).encode()) < 1_000_000
+
+
+def test_it_names_no_folder_of_the_machine_that_ran_it(notebook):
+    text = nbformat.writes(notebook)
+    assert not re.search(r"/(tmp|home|root|work|Users)/|[A-Z]:\\\\", text)
+
+
+def test_every_picture_has_a_text_for_those_who_cannot_see_it(outputs):
+    pictures = [output for output in outputs if "image/png" in output.get("data", {})]
+    texts = [picture.metadata.get("image/png", {}).get("alt", "") for picture in pictures]
+    assert pictures
+    assert all(len(text) >= 20 for text in texts)
+
+
+def test_colab_finds_what_it_wants(notebook):
+    assert notebook.metadata["accelerator"] == "GPU"
+    assert notebook.metadata["colab"]["toc_visible"] is True
+    assert notebook.metadata["kernelspec"]["name"] == "python3"
+
+
+def test_the_log_has_every_epoch_of_the_settings(names, epochs, printed):
+    assert len(epochs) == names["EPOCHS"]
+    for number in range(1, names["EPOCHS"] + 1):
+        assert f"Epoch {number} of {names['EPOCHS']}\n" in printed["train"]
+
+
+def test_the_log_has_one_full_bar_for_each_epoch(names, printed):
+    bars = re.findall(r"batch_id=468: 100%\|#{10}\| 469/469", printed["train"])
+    assert len(bars) == names["EPOCHS"]
+    assert printed["train"].count("batch_id=") == len(bars)
+
+
+def test_the_accuracies_of_the_log_are_those_of_its_right_answers(epochs):
+    for _, correct, accuracy in epochs:
+        assert accuracy == f"{int(correct) / 100:.2f}"
+
+
+def test_the_file_that_was_loaded_is_of_the_same_run(names, epochs, printed):
+    loss, correct, _ = epochs[-1]
+    file = f"mnist-seed-{names['SEED']}.pt"
+    assert printed["reload"] == f"{file}: loss {loss}, {correct} correct\n"
+
+
+def test_the_gate_met_every_requirement(printed):
+    verdicts = [line[-1] for line in requirements(printed)]
+    assert len(verdicts) == 16
+    assert set(verdicts) == {"met"}
+
+
+def test_the_gate_measured_the_same_run(epochs, printed):
+    measured = {line[0]: line[1] for line in requirements(printed)}
+    assert measured["correct in the last epoch"] == f"{int(epochs[-1][1]):,}"
+    assert measured["epochs"] == str(len(epochs))
+    assert min(int(correct) for _, correct, _ in epochs[-4:]) > 9_940
+
+
+def test_accuracy_and_first_epoch_below_the_gate_are_of_the_same_run(epochs, printed):
+    right_answers = [int(correct) for _, correct, _ in epochs]
+    first = next(i for i, correct in enumerate(right_answers, start=1) if correct >= 9_940)
+    assert printed["time"].startswith(
+        f"Test accuracy, last epoch: {right_answers[-1] / 100:.2f} %\n"
+        f"99.40 % first reached in epoch: {first}\n"
+    )
+
+
+def test_the_mistakes_are_of_the_same_run(epochs, printed):
+    mistakes = 10_000 - int(epochs[-1][1])
+    assert printed["mistakes"].startswith(f"{mistakes} mistakes among 10,000 test images\n")
+
+
+def test_the_machine_and_versions_are_those_that_the_run_printed(notebook, printed):
+    saved = notebook.metadata["saved_run"]
+    threads = re.search(r"\d+ threads?", printed["device"])[0]
+    assert saved["machine"].endswith(f", {threads}")
+    assert f"Python {saved['python']}, torch {saved['torch']}\n" in printed["device"]

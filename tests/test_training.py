@@ -1,184 +1,182 @@
-"""Training is what the text says: augmentation, steps, average and evaluation by hand."""
+"""One epoch of training: the same steps, losses and averages are computed by hand."""
 
 import copy
+from unittest.mock import Mock, call
 
-import cells
 import pytest
 import torch
 from torch import nn
 
-# The recipe that the records judge: whoever changes it makes the records anew.
-RECIPE = {
-    **{"SEED": 0, "EPOCHS": 19, "BATCH_SIZE": 128, "LEARNING_RATE": 0.02, "MOMENTUM": 0.9},
-    **{"AVERAGE_SHARE": 0.2, "DROPOUT": 0.01, "ROTATION": 8, "SHIFT": 2, "SCALE": 0.1},
-    **{"DATA_FOLDER": "data", "DOWNLOAD_TIMEOUT": 15, "WEIGHTS_FILE": "mnist-seed-0.pt"},
-    "DIGIT_FILE": "my-digit.png",
-}
-# For each epoch: training loss and accuracy, test loss, correct answers, seconds.
-SCRIPT = [(0.5, 0.80, 0.0456, 9_939, 8.0), (0.2, 0.90, 0.0789, 9_940, 9.5)]
+NUMBER_OF_IMAGES = 301  # with batches of 15: twenty full ones, and one image is left over
+LEARNING_RATE, MOMENTUM = 0.1, 0.9
 
 
-def test_the_settings_are_the_recipe_and_keep_the_assignment_s_rules(notebook):
-    settings = {}
-    cells.run(notebook, settings, "parameters")
-    del settings["__builtins__"]
-    assert settings == RECIPE
-    assert 4 <= RECIPE["EPOCHS"] < 20 and RECIPE["BATCH_SIZE"] == 128 and RECIPE["DROPOUT"] > 0
-    exec(cells.cell(notebook, "parameters").source.replace("= 0 ", "= 5 "), settings)
-    assert settings["WEIGHTS_FILE"] == "mnist-seed-5.pt"
+class Practice:
+    """A small network, images to train it on, and what train_one_epoch does with them.
+
+    Each image (1, 2, 2) has its number in its first pixel: so a batch tells which images it
+    has. Instead of being augmented, they are doubled.
+    """
+
+    def __init__(self, names, learning_rate=LEARNING_RATE):
+        self.names = names
+        names["random_affine"] = Mock(side_effect=self.double)
+        names["update_average"] = Mock(side_effect=self.note_the_parameters)
+        self.images = torch.rand(NUMBER_OF_IMAGES, 1, 2, 2)
+        self.images[:, 0, 0, 0] = torch.arange(NUMBER_OF_IMAGES) / NUMBER_OF_IMAGES
+        self.labels = torch.randint(10, (NUMBER_OF_IMAGES,))
+        self.model = nn.Sequential(nn.Flatten(), nn.Linear(4, 10), nn.LogSoftmax(dim=1))
+        self.optimizer = torch.optim.SGD(self.model.parameters(), learning_rate, MOMENTUM)
+        self.batches = []  # the numbers of the images in each batch
+        self.parameters = []  # those of the network after each step
+
+    def double(self, images):
+        numbers = images[:, 0, 0, 0] * NUMBER_OF_IMAGES
+        self.batches.append(numbers.round().long())
+        return 2 * images
+
+    def note_the_parameters(self, averaged_model, model, step):
+        self.parameters.append([parameter.detach().clone() for parameter in model.parameters()])
+
+    def train(self, epoch=1):
+        return self.names["train_one_epoch"](
+            self.model, "averaged", self.images, self.labels, self.optimizer, epoch
+        )
 
 
-@pytest.mark.parametrize("rotation, shift, scale", [(40, 0, 0), (0, 3, 0.3), (9, 1, 0.2)])
-def test_each_image_is_augmented_as_set_with_draws_of_its_own(names, rotation, shift, scale):
-    """Each pixel of the images holds its own x or y: so it shows where it came from."""
-    names |= {"ROTATION": rotation, "SHIFT": shift, "SCALE": scale}
-    y, x = torch.meshgrid([torch.arange(-4.0, 5)] * 2, indexing="ij")
-    images = torch.stack([number * (x, y)[number % 2] for number in range(1, 9)])
-    torch.manual_seed(1)
-    augmented = names["random_affine"](images[:, None])
-    torch.manual_seed(1)
-    for number, (turn, growth, right, down) in enumerate(2 * torch.rand(4, 8).T - 1, 1):
-        angle, size = torch.deg2rad(rotation * turn), 1 + scale * growth
-        from_x = (angle.cos() * x - angle.sin() * y) / size + shift * right
-        from_y = (angle.sin() * x + angle.cos() * y) / size + shift * down
-        expected = number * (from_x, from_y)[number % 2].clamp(-4, 4)
-        torch.testing.assert_close(augmented[number - 1, 0], expected, atol=1e-4, rtol=0)
-    assert names["random_affine"](images[:, None].to("meta")).is_meta  # the draws are there
+@pytest.fixture
+def practice(define):
+    return Practice(define(BATCH_SIZE=15))
 
 
-@pytest.mark.parametrize("step", [0, 1, 30])
-def test_the_average_is_the_one_computed_by_hand(names, step):
-    """At the first step it is a copy; counters of batches stay as they are."""
-    names["AVERAGE_SHARE"] = 0.5
-    current = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
-    averaged = copy.deepcopy(current)
-    current(torch.randn(8, 2))
-    for parameter in current.parameters():
-        parameter.data += 1
-    expected, new = copy.deepcopy(averaged.state_dict()), current.state_dict()
-    names["update_average"](averaged, current, step)
-    assert new["1.num_batches_tracked"] == 1
-    for key, value in averaged.state_dict().items():
-        if not key.endswith("num_batches_tracked"):
-            expected[key] += (new[key] - expected[key]) / (1 + step / 2)
-        torch.testing.assert_close(value, expected[key])
+def loss_by_hand(model, images, labels):
+    """Return the mean over images of minus the log-probability of the right digit."""
+    return -model(images)[range(len(images)), labels].mean()
 
 
-def recorder():
-    """Return a network of one layer and its calls: images, training mode, gradients on."""
-    model, calls = nn.Sequential(nn.Flatten(), nn.Linear(4, 10), nn.LogSoftmax(dim=1)), []
-    model.register_forward_pre_hook(
-        lambda model, given: calls.append((*given, model.training, torch.is_grad_enabled()))
-    )
-    return model, calls
+def test_each_step_goes_against_the_gradient_of_its_batch_with_momentum(practice):
+    model = copy.deepcopy(practice.model)
+    weights = list(model.parameters())
+    steps = [torch.zeros_like(weight) for weight in weights]
+
+    practice.train()
+
+    for batch, after_step in zip(practice.batches, practice.parameters):
+        loss = loss_by_hand(model, 2 * practice.images[batch], practice.labels[batch])
+        slopes = torch.autograd.grad(loss, weights)
+        for i, slope in enumerate(slopes):
+            steps[i] = MOMENTUM * steps[i] + slope
+            weights[i].data -= LEARNING_RATE * steps[i]
+        torch.testing.assert_close(after_step, [weight.data for weight in weights])
 
 
-def test_each_batch_makes_one_step_against_its_gradient_and_one_average(names, capsys):
-    """The same steps are made by hand, and each image is seen once, in a new random order."""
-    names["BATCH_SIZE"], names["random_affine"] = 15, lambda images: 2 * images
-    images, labels = torch.rand(301, 1, 2, 2), torch.randint(10, (301,))
-    images[:, 0, 0, 0] = torch.arange(301) / 301  # its number
-    (model, calls), steps, seen = recorder(), [], []
-    by_hand = copy.deepcopy(model[:])  # a slice does not note its calls
+def test_batches_have_the_size_that_is_set_but_for_the_last(practice):
+    practice.train()
+    assert [len(batch) for batch in practice.batches] == [15] * 20 + [1]
 
-    def update_average(averaged, current, step):
-        batch, training, _ = calls[len(steps)]
-        numbers, output = (batch[:, 0, 0, 0] / 2 * 301).round().long(), by_hand(batch)
-        assert training and torch.equal(batch, 2 * images[numbers])
-        loss = -output[range(len(batch)), labels[numbers]].mean()
-        slopes = torch.autograd.grad(loss, by_hand.parameters())
-        for parameter, slope in zip(by_hand.parameters(), slopes):
-            parameter.data -= 0.1 * slope
-        assert averaged == "averaged" and current is model
-        torch.testing.assert_close(current.state_dict(), by_hand.state_dict())
-        steps.append(step)
-        right = output.argmax(1) == labels[numbers]
-        seen.append(torch.stack([numbers, loss.detach().expand(len(batch)), right]))
 
-    names["update_average"] = update_average
-    given = [model.eval(), "averaged", images, labels, torch.optim.SGD(model.parameters(), 0.1)]
-    results = [names["train_one_epoch"](*given, epoch) for epoch in (3, 4)]
-    assert steps == list(range(2 * 21, 4 * 21))
-    assert [len(call[0]) for call in calls] == 2 * ([15] * 20 + [1])
+def test_an_epoch_has_each_image_once_in_a_new_random_order(practice):
+    practice.train(epoch=1)
+    practice.train(epoch=2)
+    first = torch.cat(practice.batches[:21])
+    second = torch.cat(practice.batches[21:])
+    for order in (first, second):
+        assert torch.equal(order.sort().values, torch.arange(NUMBER_OF_IMAGES))
+        neighbours = order.diff().abs().float().mean()  # a third of 301, if all is random
+        assert 80 < neighbours < 120
+    assert (first == second).sum() < 20
+
+
+def test_each_step_is_averaged_under_its_number_from_the_first_epoch_on(practice):
+    practice.train(epoch=3)
+    expected = [call("averaged", practice.model, step) for step in range(2 * 21, 3 * 21)]
+    assert practice.names["update_average"].call_args_list == expected
+
+
+def test_the_result_is_the_mean_over_all_images_of_loss_and_right_answers(define):
+    """With a learning rate of 0 the network stays the same: all at once is the same sum."""
+    practice = Practice(define(BATCH_SIZE=15), learning_rate=0)
+    mean_loss, accuracy = practice.train()
+    images = 2 * practice.images
+    predictions = practice.model(images).argmax(dim=1)
+    expected_loss = loss_by_hand(practice.model, images, practice.labels).item()
+    expected_accuracy = (predictions == practice.labels).sum().item() / NUMBER_OF_IMAGES
+    assert mean_loss == pytest.approx(expected_loss)
+    assert accuracy == pytest.approx(expected_accuracy)
+    assert isinstance(mean_loss, float) and isinstance(accuracy, float)
+
+
+def test_the_network_is_in_training_mode(practice):
+    """Batch normalisation counts its batches in training mode alone."""
+    normalisation = nn.BatchNorm2d(1)
+    practice.model.insert(0, normalisation)
+    practice.model.eval()
+    practice.train()
+    assert normalisation.num_batches_tracked == 21
+
+
+def test_the_log_is_one_line_of_plain_text_with_loss_and_number_of_the_batch(practice, capsys):
+    practice.train()
     log, errors = capsys.readouterr()
-    assert errors == "" and log.isascii() and log.count("\r") < 30
-    orders, losses, right = torch.cat(seen, dim=1).view(3, 2, 301)
-    assert (orders[0] == orders[1]).sum() < 20
-    for i, (order, result) in enumerate(zip(orders, results)):
-        assert torch.equal(order.sort().values, torch.arange(301.0))
-        assert 60 < order.diff().abs().mean() < 140  # about a third of the range
-        assert result == pytest.approx((losses[i].mean().item(), right[i].mean().item()))
-        assert all(isinstance(each, float) for each in result)
-        assert f"\rloss={losses[i, -1]:.4f} batch_id=20: 100%|##########| 21/21" in log
-    names["update_average"] = lambda *_: None
-    images[5] = float("inf")
+    assert "batch_id=20: 100%|##########| 21/21" in log.split("\r")[-1]
+    assert log.count("\n") == 1
+    assert log.isascii()
+    assert log.count("\r") < 15  # not one for each of the 21 batches
+    assert errors == ""
+
+
+def test_the_loss_in_the_log_is_the_last_batch_s(define, capsys):
+    practice = Practice(define(BATCH_SIZE=15), learning_rate=0)
+    practice.train()
+    last = practice.batches[-1]
+    loss = loss_by_hand(practice.model, 2 * practice.images[last], practice.labels[last])
+    assert f"loss={loss.item():.4f} batch_id=20" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("pixel", [float("inf"), float("nan")])
+def test_a_loss_that_is_no_number_ends_the_training_with_advice(practice, pixel):
+    practice.images[5, 0, 1, 1] = pixel
     with pytest.raises(FloatingPointError, match="not finite: lower LEARNING_RATE[.]"):
-        names["train_one_epoch"](*given, 1)
+        practice.train()
 
 
-def test_evaluation_gives_each_image_once_unaltered_without_gradients(names):
-    """Loss and count are computed by hand; the last batch is incomplete."""
-    (model, calls), images = recorder(), torch.randn(2501, 1, 2, 2)
-    output, labels = model[:](images), torch.arange(2501) % 10
-    loss, correct = names["evaluate"](model, images, labels)
-    assert torch.equal(torch.cat([call[0] for call in calls]), images)
-    assert not any(training or gradients for _, training, gradients in calls)
-    assert loss == pytest.approx(-output[range(2501), labels].mean().item(), abs=1e-6)
-    assert correct == (output.argmax(1) == labels).sum() > 0
-    assert isinstance(loss, float) and isinstance(correct, int)
+@pytest.fixture
+def networks():
+    """An averaged network, and a network that has moved on; both have a batch normalisation."""
+    averaged = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    current = copy.deepcopy(averaged)
+    current(torch.randn(8, 2))  # moves the running statistics of batch normalisation
+    for parameter in current.parameters():
+        parameter.data += torch.rand_like(parameter)
+    return averaged, current
 
 
-def test_the_cell_trains_on_one_set_and_tests_the_average_on_the_other(perform, capsys):
-    """With plain SGD as set. Tensors that are not the same cannot be compared by ==."""
-    names = perform(SCRIPT, LEARNING_RATE=0.03, MOMENTUM=0.7)
-    train = ["model", "averaged_model", "train_images", "train_labels", "optimizer"]
-    train, test = [names[each] for each in train], [names["averaged_model"]]
-    test += [names["test_images"], names["test_labels"]]
-    assert names["calls"] == [(*train, 1), (*test,), (*train, 2), (*test,)]
-    plain = torch.optim.SGD([nn.Parameter()], lr=0.03, momentum=0.7)
-    plain.param_groups[0]["params"] = list(names["model"].parameters())
-    assert names["optimizer"].param_groups == plain.param_groups
-    assert type(names["optimizer"]) is torch.optim.SGD
-    assert names["history"] == SCRIPT
-    assert capsys.readouterr().out.split("\n", 2)[2] == (  # after the device's two lines
-        "Epoch 1 of 2\nTest set: Average loss: 0.0456, Accuracy: 9939/10000 (99.39%)\n\n"
-        "Epoch 2 of 2\nTest set: Average loss: 0.0789, Accuracy: 9940/10000 (99.40%)\n\n"
-    )
+@pytest.mark.parametrize("step, share", [(0, 1), (1, 1 / 1.5), (2, 1 / 2), (30, 1 / 16)])
+def test_the_average_moves_by_a_share_that_falls_with_the_steps(define, networks, step, share):
+    averaged, current = networks
+    before, target = copy.deepcopy(averaged.state_dict()), current.state_dict()
+    define(AVERAGE_SHARE=0.5)["update_average"](averaged, current, step)
+    for name, value in averaged.state_dict().items():
+        if not name.endswith("num_batches_tracked"):
+            expected = (1 - share) * before[name] + share * target[name]
+            torch.testing.assert_close(value, expected)
 
 
-def test_an_interruption_keeps_finished_epochs_and_hides_no_error(perform, capsys):
-    """The averaged weights are saved after every epoch."""
-    names = perform([*SCRIPT, KeyboardInterrupt(), SCRIPT[0]], WEIGHTS_FILE="a file.pt")
-    assert names["history"] == SCRIPT
-    assert capsys.readouterr().out.endswith("\nInterrupted: 2 finished epochs are kept.\n")
-    saved, expected = torch.load("a file.pt"), names["averaged_model"].state_dict()
-    assert saved["0.weight"].unique() == 2
-    torch.testing.assert_close(saved, expected, atol=0, rtol=0)
-    with pytest.raises(FloatingPointError):
-        perform([FloatingPointError()])
+def test_the_average_leaves_the_network_in_training_as_it_is(names, networks):
+    averaged, current = networks
+    before = copy.deepcopy(current.state_dict())
+    names["update_average"](averaged, current, 3)
+    torch.testing.assert_close(current.state_dict(), before, atol=0, rtol=0)
 
 
-def test_weights_start_from_the_seed_and_from_nothing_else(perform, notebook):
-    torch.rand(99)
-    names = perform([KeyboardInterrupt()], SEED=3)
-    torch.manual_seed(3)
-    expected, networks = names["Net"]().state_dict(), [names["model"], names["averaged_model"]]
-    for network in networks:
-        torch.testing.assert_close(network.state_dict(), expected, atol=0, rtol=0)
-        weight = network[4].weight
-        assert weight.stride() == weight.to(memory_format=torch.channels_last).stride()
-    assert networks[0][4].weight.data_ptr() != networks[1][4].weight.data_ptr()
-    names["device"] = "meta"
-    cells.run(notebook, names, "train")
-    assert names["model"][0].weight.is_meta and names["averaged_model"][0].weight.is_meta
+def test_a_share_of_0_makes_the_average_a_copy_after_every_step(define, networks):
+    averaged, current = networks
+    define(AVERAGE_SHARE=0)["update_average"](averaged, current, 1000)
+    torch.testing.assert_close(list(averaged.parameters()), list(current.parameters()))
 
 
-def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(notebook, mnist):
-    results = []
-    for seed in (0, 0, 1):
-        names = cells.definitions(notebook, EPOCHS=1, SEED=seed, WEIGHTS_FILE="/dev/null")
-        names["load_mnist"] = lambda *_: [values[:256] for values in mnist]
-        names["device"] = "cpu"
-        cells.run(notebook, names, "load-run", "train")
-        results.append(names["history"][0][:4])
-    assert results[0] == results[1] != results[2]
+def test_whole_numbers_are_not_averaged(names, networks):
+    averaged, current = networks
+    names["update_average"](averaged, current, 0)
+    assert current[1].num_batches_tracked == 1
+    assert averaged[1].num_batches_tracked == 0

@@ -1,0 +1,62 @@
+"""The tools read the notebook's own cells, whatever the machine's locale."""
+
+import os
+import subprocess
+import sys
+
+import cells
+import pytest
+
+
+@pytest.mark.parametrize("identifiers", [cells.DEFINITIONS, cells.TRAINING])
+def test_the_cells_exist(notebook, identifiers):
+    assert set(identifiers) <= {cell.id for cell in cells.code_cells(notebook)}
+
+
+def test_definitions_run_in_the_notebook_s_order(notebook):
+    order = [cell.id for cell in cells.code_cells(notebook)]
+    assert sorted(cells.DEFINITIONS, key=order.index) == cells.DEFINITIONS
+
+
+def test_settings_take_the_place_of_the_notebook_s(notebook):
+    assert cells.definitions(notebook, {"DROPOUT": 0.5})["DROPOUT"] == 0.5
+
+
+def test_settings_are_there_before_anything_uses_them(notebook):
+    names = cells.definitions(notebook, {"DATA_FOLDER": "elsewhere"})
+    assert names["load_mnist"].__defaults__[0] == "elsewhere"
+
+
+def test_a_comment_does_not_change_the_fingerprint(notebook):
+    commented = cells.edited(notebook, [])
+    cells.cell(commented, "net").source += "\n\n# A comment.\n"
+    assert cells.fingerprint(commented) == cells.fingerprint(notebook)
+
+
+@pytest.mark.parametrize("identifier", cells.TRAINING)
+def test_a_change_to_a_cell_of_the_training_changes_the_fingerprint(notebook, identifier):
+    changed = cells.edited(notebook, [])
+    cells.cell(changed, identifier).source += "\nchanged = True\n"
+    present = cells.fingerprint(notebook, cells.TRAINING)
+    assert cells.fingerprint(changed, cells.TRAINING) != present
+
+
+READ_EVERYTHING = """
+import cells, recording, report, renew
+notebook = cells.read()
+report.study_brief(notebook)
+report.speed(notebook)
+report.study_full(notebook)
+report.held_out(notebook)
+report.history(notebook)
+recording.machine()
+"""
+
+
+def test_the_tools_read_everything_where_the_locale_is_not_utf_8():
+    environment = os.environ | {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    tools = cells.ROOT / "tests" / "tools"
+    command = [sys.executable, "-X", "warn_default_encoding", "-c", READ_EVERYTHING]
+    done = subprocess.run(command, cwd=tools, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert str(tools) not in done.stderr  # no EncodingWarning from a file of ours

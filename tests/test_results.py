@@ -1,0 +1,194 @@
+"""What runs ended with: which rows are shown, what counts, and what is compared with what."""
+
+from math import inf
+
+import cells
+import pytest
+import recording
+import results
+from variants import HELD_OUT, RECIPE, TEST
+
+from made_up_records import CODE, MadeUpRecords, epochs, run
+
+PART = "no dropout"
+
+
+@pytest.fixture
+def records(tmp_path, monkeypatch):
+    monkeypatch.setattr(recording, "FOLDER", tmp_path)
+    monkeypatch.setattr(recording, "PUBLISHED", "an old version")
+    monkeypatch.setattr(cells, "fingerprint", lambda *_: CODE)
+    return MadeUpRecords(tmp_path)
+
+
+def test_a_run_is_summed_up_by_its_last_epochs(records):
+    records.add(TEST, last=9_961)
+    ended = results.outcome(TEST, None).recipe.runs.iloc[0]
+    assert ended["accuracy"] == 99.61
+    assert ended["loss"] == pytest.approx(1 - 9_961 / 10_050, abs=1e-5)
+    assert ended["early_loss"] == pytest.approx(1 - 9_945 / 10_050, abs=1e-5)
+    assert ended["last_four"] == 99.45
+    assert ended["learnt"]
+
+
+@pytest.mark.parametrize(("last", "passed"), [(9_939, False), (9_940, False), (9_941, True)])
+def test_a_run_passes_if_the_last_four_epochs_are_above_the_limit(records, last, passed):
+    rows = [{**row, "correct": max(row["correct"], 9_941)} for row in epochs()]
+    rows[-1]["correct"] = last
+    recording.append_run(run(TEST), rows)
+    assert results.outcome(TEST, None).recipe.runs.iloc[0]["passed"] == passed
+
+
+def test_the_first_epoch_at_the_limit_counts_it_in(records):
+    rows = epochs(last=9_960)
+    for row, correct in zip(rows, [9_000, 9_939, 9_940, 9_930, 9_945, 9_960]):
+        row["correct"] = correct
+    recording.append_run(run(TEST), rows)
+    assert results.outcome(TEST, None).recipe.runs.iloc[0]["first_epoch"] == 3
+
+
+def test_a_run_that_never_reaches_the_limit_says_so(records):
+    rows = [{**row, "correct": 9_939} for row in epochs()]
+    recording.append_run(run(TEST), rows)
+    assert results.outcome(TEST, None).recipe.runs.iloc[0]["first_epoch"] == inf
+
+
+def test_a_run_is_stuck_while_every_image_gets_the_same_answer(records):
+    rows = epochs(last=9_960)
+    for row, correct in zip(rows, [1_135, 980, 1_136, 9_900, 1_000, 9_960]):
+        row["correct"] = correct
+    recording.append_run(run(TEST), rows)
+    assert results.outcome(TEST, None).recipe.runs.iloc[0]["stuck"] == 2
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_a_run_without_its_last_epochs_did_not_learn(records, count):
+    records.add(TEST, seed=0)
+    recording.append_run(run(TEST, seed=1), epochs(count=count))
+    ended = results.outcome(TEST, None).recipe.runs.iloc[1]
+    assert not ended["learnt"]
+    assert not ended["passed"]
+    assert ended["accuracy"] == 0
+
+
+def test_the_first_run_of_a_seed_counts(records):
+    records.add(TEST, seed=0, last=9_961, processor="Y")
+    records.add(TEST, seed=0, last=9_950)
+    assert results.outcome(TEST, None).recipe.runs["correct"].tolist() == [9_961]
+
+
+def test_a_variant_is_compared_with_the_recipe_s_runs_of_the_same_processor(records):
+    records.add_seeds(TEST, RECIPE, [9_990, 9_991, 9_992], processor="Y")
+    records.add_seeds(TEST, RECIPE, [9_950, 9_951, 9_955])
+    records.add_seeds(TEST, PART, [9_952, 9_954, 9_956])
+    outcome = results.outcome(TEST, None)
+    assert outcome.groups[PART].pairs["accuracy_recipe"].tolist() == [99.50, 99.51, 99.55]
+    assert outcome.changes[PART]["accuracy"].mean == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"processor": "Y"}, {"threads": 2}, {"torch": "2.14"}, {"code": "old code"}]
+)
+def test_runs_that_are_no_pairs_are_not_shown(records, changed):
+    records.add_seeds(TEST, RECIPE, [9_950, 9_951, 9_955])
+    records.add_seeds(TEST, PART, [9_952, 9_954, 9_956], **changed)
+    assert list(results.outcome(TEST, None).groups) == [RECIPE]
+
+
+def test_fewer_than_three_pairs_are_not_shown(records):
+    records.add_seeds(TEST, RECIPE, [9_950, 9_951, 9_955])
+    records.add_seeds(TEST, PART, [9_952, 9_954])
+    assert PART not in results.outcome(TEST, None).groups
+
+
+def test_an_edited_variant_s_old_runs_are_not_shown(records):
+    records.add_seeds(TEST, RECIPE, [9_950, 9_951, 9_955])
+    records.add_seeds(TEST, PART, [9_952, 9_954, 9_956], variant_hash="edited since")
+    assert PART not in results.outcome(TEST, None).groups
+
+
+def test_without_averaging_the_recipe_s_own_runs_are_judged_by_the_network_in_training(records):
+    records.add_seeds(TEST, RECIPE, [9_950, 9_951, 9_955], unaveraged=9_940)
+    group = results.outcome(TEST, None).groups["no weight averaging"]
+    assert group.runs["accuracy"].tolist() == [99.40] * 3
+    assert group.pairs["accuracy_recipe"].tolist() == [99.50, 99.51, 99.55]
+
+
+def test_runs_whose_network_in_training_was_not_recorded_do_not_show_its_results(records):
+    records.add_seeds(TEST, RECIPE, [9_950, 9_951, 9_955])
+    assert "no weight averaging" not in results.outcome(TEST, None).groups
+
+
+def test_a_variant_that_did_not_always_learn_is_not_compared(records):
+    records.add_seeds(TEST, RECIPE, [9_950, 9_951, 9_955])
+    records.add_seeds(TEST, PART, [9_940, 9_941, 1_135])
+    outcome = results.outcome(TEST, None)
+    assert outcome.groups[PART].failed == 1
+    assert outcome.changes == {}
+
+
+def test_the_number_of_comparisons_is_that_of_all_changes_in_the_table(records):
+    records.add_seeds(TEST, RECIPE, [9_950, 9_951, 9_955])
+    for name in (PART, "no augmentation"):
+        records.add_seeds(TEST, name, [9_952, 9_954, 9_956])
+    assert results.outcome(TEST, None).comparisons == 6
+
+
+def test_the_present_code_s_runs_are_shown_if_it_has_trained_the_recipe(records):
+    records.add(TEST, last=9_960, code="old code")
+    records.add(TEST, last=9_950)
+    outcome = results.outcome(TEST, None)
+    assert not outcome.is_earlier
+    assert outcome.recipe.runs["correct"].tolist() == [9_950]
+
+
+def test_else_the_published_code_s_runs_are_shown_and_never_the_last_in_the_file(records):
+    records.add(TEST, last=9_960, code="old code")
+    records.add(TEST, last=9_970, code="older code")  # an abandoned recipe, recorded later
+    records.add(TEST, PART, last=9_980)  # the present code has no recipe
+    outcome = results.outcome(TEST, None)
+    assert outcome.is_earlier
+    assert outcome.code == "old code"
+    assert outcome.recipe.runs["correct"].tolist() == [9_960]
+
+
+def test_published_code_without_runs_is_an_error_that_says_so(records):
+    records.add(TEST, code="older code")
+    with pytest.raises(ValueError, match="'an old version', the published one, has rows"):
+        results.outcome(TEST, None)
+
+
+def test_runs_recorded_without_a_hash_are_shown_under_their_names(records):
+    for name in (RECIPE, "a part of before"):
+        for seed in range(3):
+            row = run(HELD_OUT, seed=seed) | {"variant": name, "variant_hash": ""}
+            recording.append_run(row, epochs(last=9_950 + seed))
+    assert list(results.outcome(HELD_OUT, None).groups) == [RECIPE, "a part of before"]
+
+
+def test_each_study_has_its_own_runs(records):
+    records.add(TEST, last=9_950)
+    records.add(HELD_OUT, last=9_940)
+    assert results.outcome(HELD_OUT, None).recipe.runs["correct"].tolist() == [9_940]
+
+
+def test_the_recipe_s_real_runs_all_learnt_with_the_notebook_s_number_of_parameters(
+    notebook, names
+):
+    recipe = results.outcome(TEST, notebook).recipe
+    size = sum(parameter.numel() for parameter in names["Net"]().parameters())
+    assert recipe.runs["learnt"].all()
+    assert set(recipe.runs["parameters"]) == {size}
+
+
+def test_the_recipe_s_real_runs_have_all_epochs_of_the_notebook(notebook, names):
+    runs = recording.read_runs()
+    present = cells.fingerprint(notebook, cells.TRAINING)
+    recipe = runs[(runs["code"] == present) & (runs["variant"] == RECIPE)]
+    lengths = recording.read_epochs().groupby("run").size()
+    assert set(lengths[recipe["run"]]) <= {names["EPOCHS"]}
+
+
+def test_no_seed_of_the_recipe_s_real_runs_is_left_out(notebook):
+    seeds = results.outcome(TEST, notebook).recipe.runs["seed"]
+    assert sorted(seeds) == list(range(len(seeds)))

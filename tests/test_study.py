@@ -1,0 +1,156 @@
+"""The study: one training, and what becomes of runs that work and runs that fail."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from unittest import mock
+
+import cells
+import pytest
+import recording
+import study
+import torch
+import variants
+from variants import HELD_OUT, RECIPE, TEST
+
+from made_up_records import MadeUpRecords, epochs, run
+
+
+@pytest.fixture
+def records(tmp_path, monkeypatch):
+    monkeypatch.setattr(recording, "FOLDER", tmp_path)
+    return MadeUpRecords(tmp_path)
+
+
+@pytest.fixture
+def few_images(monkeypatch, mnist):
+    """Train on a few images for two epochs alone."""
+
+    def few(notebook, settings):
+        names = cells.definitions(notebook, settings | {"EPOCHS": 2})
+        names["device"] = torch.device("cpu")
+        images = ("train_images", "train_labels", "test_images", "test_labels")
+        names.update(zip(images, [tensor[:256] for tensor in mnist]))
+        return names
+
+    monkeypatch.setattr(study, "namespace", few)
+
+
+def fake_train(notebook, a_study, variant, seed):
+    """Stand for a training, which fails with seed 3."""
+    if seed == 3:
+        raise AssertionError("it broke")
+    code = cells.fingerprint(notebook, cells.TRAINING)
+    machine = recording.machine()
+    return run(a_study, variant.name, seed, code=code, **machine), epochs()
+
+
+def test_a_run_records_what_the_training_measured(notebook, names, few_images):
+    row, rows = study.train(notebook, TEST, TEST.variant("no batch normalisation"), seed=4)
+    assert ["run", *row] == recording.RUN_COLUMNS
+    whole = sum(parameter.numel() for parameter in names["Net"]().parameters())
+    assert 0 < row["parameters"] < whole
+    assert (row["variant"], row["seed"]) == ("no batch normalisation", 4)
+    assert row["code"] == cells.fingerprint(notebook, cells.TRAINING)
+    assert [each["epoch"] for each in rows] == [1, 2]
+    assert ["run", *rows[0]] == recording.EPOCH_COLUMNS
+
+
+def test_the_averaged_network_s_results_are_not_those_of_the_network_in_training(
+    notebook, few_images
+):
+    _, rows = study.train(notebook, TEST, TEST.variant(RECIPE), seed=0)
+    assert rows[-1]["loss"] != rows[-1]["unaveraged_loss"]
+
+
+def test_the_same_seed_gives_the_same_results_and_another_seed_others(notebook, few_images):
+    recipe = TEST.variant(RECIPE)
+    _, first = study.train(notebook, TEST, recipe, seed=1)
+    _, again = study.train(notebook, TEST, recipe, seed=1)
+    _, other = study.train(notebook, TEST, recipe, seed=2)
+    assert first == again
+    assert first != other
+
+
+def test_a_training_prints_nothing_and_leaves_no_file(
+    notebook, few_images, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    study.train(notebook, TEST, TEST.variant(RECIPE), seed=0)
+    printed = capsys.readouterr()
+    assert printed.out == printed.err == ""
+    assert list(tmp_path.iterdir()) == []
+    assert Path.cwd() == tmp_path
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_leaves_out_its_epochs(notebook, few_images):
+    broken = variants.Variant("broken", "", {"LEARNING_RATE": 1e30})
+    row, rows = study.train(notebook, TEST, broken, seed=0)
+    assert row["variant"] == "broken"
+    assert rows == []
+
+
+@pytest.mark.parametrize("seed", [0, 9])
+def test_every_seed_holds_out_another_block(seed):
+    names = {"train_images": torch.arange(60_000), "train_labels": torch.arange(60_000)}
+    study.hold_out(names, seed)
+    order = torch.arange(60_000).roll(6_000 * seed)
+    assert names["train_images"].equal(order[:50_000])
+    assert names["test_images"].equal(order[50_000:])
+    assert names["test_labels"].equal(order[50_000:])
+
+
+def test_only_the_held_out_study_holds_images_out(notebook, few_images):
+    with mock.patch("study.hold_out") as hold_out:
+        study.train(notebook, TEST, TEST.variant(RECIPE), seed=5)
+        assert not hold_out.called
+        study.train(notebook, HELD_OUT, HELD_OUT.variant(RECIPE), seed=5)
+    assert hold_out.call_args.args[1] == 5
+
+
+def threads_instead_of_processes(workers, context, initializer):
+    """Return an executor that runs everything here, for tests of what follows from runs."""
+    return ThreadPoolExecutor(workers)
+
+
+@mock.patch("study.ProcessPoolExecutor", threads_instead_of_processes)
+def test_a_restart_does_what_is_missing_and_names_what_failed(records, few_images, capsys):
+    arguments = ["--variants", RECIPE, "--seeds", "0", "1", "3"]
+    for number in (3, 1):  # runs to do, the first time and after it
+        assert study.main(arguments, fake_train) == 1
+        printed = capsys.readouterr().out
+        assert f"{number} runs to do" in printed
+        assert "Failed: ('full recipe', 3): AssertionError('it broke')" in printed
+        assert sorted(recording.read_runs()["seed"]) == [0, 1]
+
+
+def train_elsewhere(notebook, a_study, variant, seed):
+    """Stand for a training; its row says with how many threads, and in which process."""
+    here = {"threads": torch.get_num_threads(), "processor": str(os.getpid())}
+    return run(a_study, variant.name, seed, **here), epochs()
+
+
+def test_a_run_has_a_process_with_one_thread(records, few_images):
+    arguments = ["--variants", RECIPE, "--seeds", "0", "--workers", "1"]
+    assert study.main(arguments, train_elsewhere) == 0
+    (row,) = recording.read_runs().to_dict("records")
+    assert row["threads"] == 1
+    assert int(row["processor"]) != os.getpid()
+
+
+def test_a_training_has_the_whole_dataset_and_its_own_settings(notebook, mnist):
+    names = study.namespace(notebook, {"DROPOUT": 0.5})
+    assert names["train_images"].equal(mnist[0])
+    assert names["test_labels"].equal(mnist[3])
+    assert names["DROPOUT"] == 0.5
+
+
+def test_an_unknown_variant_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        study.parse(["--held-out", "--variants", "no such variant"])
+    assert "There is no variant 'no such variant'" in capsys.readouterr().err
+
+
+def test_the_command_line_chooses_the_study():
+    assert study.parse([]).study == TEST.name
+    assert study.parse(["--held-out"]).study == HELD_OUT.name
