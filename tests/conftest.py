@@ -3,8 +3,11 @@
 import cells
 import matplotlib.pyplot as plt
 import pytest
+import recording
+import results
 import torch
 
+from made_up_records import CODE, MadeUpRecords
 from stand_ins import ScriptedTraining
 
 plt.switch_backend("Agg")  # figures are drawn, and no window opens
@@ -43,6 +46,16 @@ def names(define):
 def mnist(notebook):
     """Train images and labels, test images and labels, as the notebook loads them."""
     return cells.definitions(notebook)["load_mnist"](cells.ROOT / "data")
+
+
+@pytest.fixture
+def records(monkeypatch, tmp_path):
+    """Empty records in a folder of their own, for runs of the code of made_up_records."""
+    monkeypatch.setattr(recording, "FOLDER", tmp_path)
+    monkeypatch.setattr(recording, "PUBLISHED", "an old version")
+    monkeypatch.setattr(cells, "fingerprint", lambda *_: CODE)
+    monkeypatch.setattr(results, "FEWEST_PAIRS", 3)  # so that records can be small
+    return MadeUpRecords(tmp_path)
 
 
 @pytest.fixture

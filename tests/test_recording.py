@@ -6,13 +6,6 @@ import recording
 import variants
 
 import made_up_records
-from made_up_records import MadeUpRecords
-
-
-@pytest.fixture
-def records(tmp_path, monkeypatch):
-    monkeypatch.setattr(recording, "FOLDER", tmp_path)
-    return MadeUpRecords(tmp_path)
 
 
 def test_runs_and_epochs_come_back_as_they_were_recorded(records):

@@ -38,7 +38,9 @@ def place(tmp_path, monkeypatch):
 
 def write_notebook(*code_cells):
     """Save a notebook with these cells, a cell of numbers and a text."""
-    numbers = nbformat.v4.new_code_cell("# <!-- numbers -->\n# <!-- end -->", id="numbers")
+    numbers = nbformat.v4.new_code_cell(
+        "# Generated: numbers\n# End of what is generated", id="numbers"
+    )
     text = nbformat.v4.new_markdown_cell("<!-- greeting -->\n<!-- end -->", id="text")
     cells.write(nbformat.v4.new_notebook(cells=[*code_cells, numbers, text]))
 
@@ -115,7 +117,10 @@ def test_text_alone_runs_nothing_and_leaves_the_code(place, capsys):
         assert renew.main(["--text"]) == 1
     assert not execute.called
     assert "renew without --text" in capsys.readouterr().out
-    assert cells.cell(cells.read(), "numbers").source == "# <!-- numbers -->\n# <!-- end -->"
+    assert (
+        cells.cell(cells.read(), "numbers").source
+        == "# Generated: numbers\n# End of what is generated"
+    )
     assert cells.cell(cells.read(), "text").source.splitlines()[1] == "Hello."
 
 

@@ -12,7 +12,7 @@ import report
 import variants
 from variants import HELD_OUT, RECIPE, TEST
 
-from made_up_records import CODE, MadeUpRecords, epochs, run
+from made_up_records import CODE, epochs, run
 
 BENCHMARK = """measure,value,code,threads,processor,python,torch,torchvision
 this notebook,10,present code,2,X,3.11,2.15,0.29
@@ -27,13 +27,10 @@ VERSIONS = """python,torch,torchvision,machine,code,accuracy,loss,time
 
 
 @pytest.fixture
-def records(tmp_path, monkeypatch):
-    monkeypatch.setattr(recording, "FOLDER", tmp_path)
-    monkeypatch.setattr(recording, "PUBLISHED", "an old version")
-    monkeypatch.setattr(cells, "fingerprint", lambda *_: CODE)
+def records(records, tmp_path):
     (tmp_path / "benchmark.csv").write_text(BENCHMARK, encoding="utf-8")
     (tmp_path / "versions.csv").write_text(VERSIONS, encoding="utf-8")
-    return MadeUpRecords(tmp_path)
+    return records
 
 
 @pytest.fixture
@@ -79,14 +76,14 @@ def test_a_whole_study_passes_the_gate_with_its_confidence(records, saved):
     records.add_seeds(TEST, RECIPE, [9_960] * 20)
     text = report.title(saved)
     assert "The check at the end passed with 20 of 20 seeds." in text
-    assert "at most 13.9 % of all seeds fail, with 95 % confidence" in text
+    assert "with 95 % confidence, at most 13.9 % of all seeds fail" in text
 
 
 def test_a_seed_that_misses_the_gate_is_counted(records, saved):
     records.add_seeds(TEST, RECIPE, [9_960] * 19 + [9_940])  # 9,940 is not above 99.40 %
     text = report.title(saved)
     assert "The check at the end passed with 19 of 20 seeds." in text
-    assert "At most 21.6 % of all seeds fail" in text
+    assert "at most 21.6 % of all seeds fail" in text
 
 
 @pytest.mark.parametrize("name", ["title", "study", "study-full", "history", "baseline"])
@@ -103,13 +100,13 @@ def test_after_a_change_of_the_code_the_published_runs_are_shown_and_said_to_be_
 
 
 def test_the_sentences_say_what_the_same_table_shows(tiny_study, saved, monkeypatch):
-    assert "Accuracy is lower beyond chance with *no augmentation*" in report.study_brief(saved)
+    assert "more than chance explains, with *no augmentation*" in report.study_brief(saved)
     monkeypatch.setattr(cells, "fingerprint", lambda *_: "changed")
     tiny_study.add_seeds(TEST, RECIPE, [9_950, 9_951, 9_952], code="old code")
     tiny_study.add_seeds(TEST, "no augmentation", [9_950, 9_952, 9_951], code="old code")
     text = report.study_brief(saved)
-    assert "No difference in accuracy shows with *no augmentation*" in text
-    assert "beyond chance with" not in text
+    assert "With *no augmentation*, chance could explain the difference" in text
+    assert "more than chance explains, with" not in text
 
 
 def test_how_training_starts_without_batch_normalisation(records, saved):
@@ -120,7 +117,7 @@ def test_how_training_starts_without_batch_normalisation(records, saved):
             row["correct"] = 1_135
         recording.append_run(run(TEST, "no batch normalisation", seed), rows)
     text = report.batch_normalisation(saved)
-    assert "After the first epoch, 2 of the 3 networks had no more than 1,135" in text
+    assert "After the first epoch, 2 of the 3 networks had exactly 1,135" in text
     assert "still no better after 2 epochs" in text
     assert "They end at 99.40 % on average; with BN it is 99.60 %" in text
 
@@ -128,8 +125,8 @@ def test_how_training_starts_without_batch_normalisation(records, saved):
 @pytest.mark.parametrize(
     ("ends", "words"),
     [
-        ([9_943, 9_945, 9_948], "less accurate in 3 of 3 runs, by 0.070 points"),
-        ([9_960, 9_952, 9_962], "more accurate in 2 of 3 runs, by 0.057 points"),
+        ([9_943, 9_945, 9_948], "less accurate in 3 of 3 pairs of runs, by 0.070 points"),
+        ([9_960, 9_952, 9_962], "more accurate in 2 of 3 pairs of runs, by 0.057 points"),
     ],
 )
 def test_what_the_place_of_the_poolings_is_worth(records, saved, ends, words):
@@ -217,7 +214,10 @@ def test_a_notebook_without_outputs_is_an_error_that_says_what_to_do():
 
 @pytest.mark.parametrize(
     ("start", "end"),
-    [("<!-- greeting -->", "<!-- end -->"), ("# <!-- greeting -->", "# <!-- end -->")],
+    [
+        ("<!-- greeting -->", "<!-- end -->"),
+        ("# Generated: greeting", "# End of what is generated"),
+    ],
 )
 def test_what_stands_between_the_marks_is_made_anew(monkeypatch, start, end):
     monkeypatch.setitem(report.BLOCKS, "greeting", lambda notebook: f"Hello, {notebook}.")

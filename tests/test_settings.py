@@ -52,25 +52,32 @@ POSSIBLE = [  # settings at the edge of what is possible
 ]
 
 
+def check(notebook, names):
+    """Execute the two cells that check the settings."""
+    cells.run(notebook, names, "check-types")
+    cells.run(notebook, names, "check-settings")
+
+
 @pytest.mark.parametrize("name, value, sentence", IMPOSSIBLE)
 def test_an_impossible_setting_is_named_in_one_sentence(notebook, define, name, value, sentence):
     names = define(**{name: value})
     with pytest.raises(ValueError) as error:
-        cells.run(notebook, names, "check-settings")
+        check(notebook, names)
     assert str(error.value) == sentence
 
 
 @pytest.mark.parametrize("name, value", POSSIBLE)
 def test_a_possible_setting_is_accepted(notebook, define, capsys, name, value):
-    cells.run(notebook, define(**{name: value}), "check-settings")
+    check(notebook, define(**{name: value}))
     assert capsys.readouterr().out == "The settings are possible.\n"
 
 
 def test_the_notebook_s_own_settings_are_possible(notebook, names, capsys):
-    cells.run(notebook, names, "check-settings")
+    check(notebook, names)
     assert capsys.readouterr().out == "The settings are possible.\n"
 
 
 def test_the_cell_after_the_settings_checks_them(notebook):
     order = [cell.id for cell in cells.code_cells(notebook)]
-    assert order.index("parameters") + 1 == order.index("check-settings")
+    assert order.index("parameters") + 1 == order.index("check-types")
+    assert order.index("parameters") + 2 == order.index("check-settings")

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import cells
 import pytest
+import report
 import torch
 import variants
 from cells import Edit
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 from variants import HELD_OUT, TEST, Variant
 
 WITH_RUNS = [
@@ -46,6 +48,19 @@ def test_only_two_variants_have_another_number_of_parameters(notebook, names, st
         (linear,) = [layer for layer in recipe if isinstance(layer, nn.Linear)]
         expected += 3 * linear.weight.numel()  # four outputs of a channel instead of their mean
     assert size(network_of(notebook, study, variant)) == expected
+
+
+def multiplications(network):
+    """Return how many multiplications network makes for one image."""
+    with FlopCounterMode(display=False) as counter:
+        network.eval()(torch.zeros(1, 1, 28, 28))
+    return counter.get_total_flops() / 2  # a multiplication comes with an addition
+
+
+def test_the_text_names_what_the_later_pooling_costs(notebook, names):
+    earlier = network_of(notebook, TEST, TEST.variant(report.POOLINGS))
+    more = multiplications(names["Net"]()) / multiplications(earlier) - 1
+    assert f"{more:.0%}".replace("%", " % more multiplications") in report.where(notebook)
 
 
 def test_without_the_fully_connected_layer_the_same_function_is_computed(notebook, names):

@@ -1,7 +1,7 @@
 """Write all generated tables and sentences, from the records and the templates.
 
 A text is generated between <!-- name --> and <!-- end -->, and in the notebook's code
-between "# <!-- name -->" and "# <!-- end -->".
+between "# Generated: name" and "# End of what is generated".
 """
 
 import re
@@ -155,6 +155,7 @@ def study_text(study, notebook, row=full_row):
         verdicts=verdicts(outcome),
         missing=[each.name for each in study.variants if each.name not in outcome.groups],
         tests=outcome.comparisons * stats.TESTS,
+        fewest_pairs=results.FEWEST_PAIRS,
     )
 
 
@@ -402,8 +403,8 @@ def study_data(notebook):
     """Return code for the notebook: each variant's right answers in the last epoch, by seed."""
     lines = ["STUDY = {"]
     for name, group in results.outcome(variants.TEST, notebook).groups.items():
-        runs = group.runs.sort_values("seed").head(group.variant.seeds)
-        entry = f'"{name}": {runs["correct"].tolist()},'
+        correct = group.runs.sort_values("seed")["correct"].tolist()
+        entry = f'"{name}": {correct},'
         lines += textwrap.wrap(entry, WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 8)
     lines.append("}  # fmt: skip")
     return "\n".join(lines)
@@ -426,7 +427,10 @@ BLOCKS = {
 }
 
 # What stands before and after a generated text, in Markdown and in code.
-MARKERS = ((r"<!-- ([\w-]+) -->", "<!-- end -->"), (r"# <!-- ([\w-]+) -->", "# <!-- end -->"))
+MARKERS = (
+    (r"<!-- ([\w-]+) -->", "<!-- end -->"),
+    (r"# Generated: ([\w-]+)", "# End of what is generated"),
+)
 
 
 def fill(text, notebook):

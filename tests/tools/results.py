@@ -10,10 +10,10 @@ import stats
 import variants
 
 REQUIRED = 9_940  # correct answers of 10,000
-SAME_ANSWER = 1_135  # right at most, if every image gets the same answer: the number of ones
+SAME_ANSWER = 1_135  # right if every image is taken for a one, as many as there are ones
 LEARNT = 9_000  # a run that ends with fewer did not learn
 EARLY = 5  # after this epoch, the loss is compared as well
-FEWEST_PAIRS = 3  # a variant with fewer is not shown
+FEWEST_PAIRS = 5  # a variant with fewer is not shown
 MEASURES = ("accuracy", "loss", "early_loss")  # what is compared
 
 
@@ -62,7 +62,7 @@ def results(runs, epochs, judged=variants.AVERAGED):
 
     accuracy is in per cent; first_epoch is that of 99.40 %, or infinite; last_four is the
     worst accuracy of the last four epochs; stuck is after how many epochs every image still
-    got the same answer, as the count suggests. A missing epoch has no right answers.
+    was taken for a one, as the count suggests. A missing epoch has no right answers.
     """
     last = epochs["epoch"].max()
     epochs = epochs[epochs["run"].isin(runs["run"])]
@@ -82,7 +82,7 @@ def results(runs, epochs, judged=variants.AVERAGED):
         early_loss=losses[min(EARLY, last)],
         first_epoch=enough.idxmax(axis=1).astype(float).where(enough.any(axis=1), inf),
         last_four=correct.iloc[:, -4:].min(axis=1) / 100,
-        stuck=(correct <= SAME_ANSWER).cumprod(axis=1).sum(axis=1),
+        stuck=(correct == SAME_ANSWER).cumprod(axis=1).sum(axis=1),
         learnt=correct[last] >= LEARNT,
         passed=enough[last] & (correct.iloc[:, -4:] > REQUIRED).all(axis=1),
     )
@@ -117,6 +117,8 @@ def outcome(study, notebook):
     groups = {}
     for variant in shown_variants(study, runs):
         own = runs[is_of(runs, study, variant)]
+        if variant.runs_of:  # as many as of the other variants
+            own = own[own["seed"] < variant.seeds]
         ended = results(own, epochs, variant.judged)
         if variant.name == variants.RECIPE:
             recipe = ended

@@ -97,7 +97,7 @@ TEST = Study(
         ),
         Variant(
             "pools after 2, 4, 8",
-            "the second pooling two convolutions earlier, as in the second version",
+            "the second pooling two convolutions earlier",
             edits=POOLS_AFTER_2_4_8,
         ),
         Variant(
@@ -118,7 +118,7 @@ HELD_OUT = Study(
         Variant("learning rate 0.01", "the answer's rate", settings={"LEARNING_RATE": 0.01}),
         Variant(
             "pools after 2, 4, 8",
-            "the second pooling two convolutions earlier, as in the second version",
+            "the second pooling two convolutions earlier",
             edits=POOLS_AFTER_2_4_8,
         ),
     ),
