@@ -87,7 +87,7 @@ def test_runs_that_are_no_pairs_are_not_shown(records, changed):
     assert list(results.outcome(TEST, None).groups) == [RECIPE]
 
 
-def test_fewer_than_three_pairs_are_not_shown(records):
+def test_too_few_pairs_are_not_shown(records):
     records.add_seeds(TEST, RECIPE, [9_950, 9_951, 9_955])
     records.add_seeds(TEST, PART, [9_952, 9_954])
     assert PART not in results.outcome(TEST, None).groups
