@@ -133,7 +133,7 @@ def without_comments(source):
 def fingerprint(notebook, identifiers=None):
     """Return 12 hexadecimal digits of the code of these cells, or of all, without comments."""
     if identifiers is None:
-        identifiers = [cell.id for cell in code_cells(notebook)]
+        identifiers = [each.id for each in code_cells(notebook)]
     sources = [without_comments(cell(notebook, each).source) for each in identifiers]
     return hashlib.sha256("\n\n".join(sources).encode()).hexdigest()[:12]
 
