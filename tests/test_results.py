@@ -13,6 +13,12 @@ from made_up_records import epochs, run
 PART = "no dropout"
 
 
+def record(counts):
+    """Record a run of the recipe with these numbers of right answers, one for each epoch."""
+    rows = [{**row, "correct": count} for row, count in zip(epochs(), counts)]
+    recording.append_run(run(TEST), rows)
+
+
 def test_a_run_is_summed_up_by_its_last_epochs(records):
     records.add(TEST, last=9_961)
     ended = results.outcome(TEST, None).recipe.runs.iloc[0]
@@ -32,10 +38,7 @@ def test_a_run_passes_if_the_last_four_epochs_are_above_the_limit(records, last,
 
 
 def test_the_first_epoch_at_the_limit_counts_it_in(records):
-    rows = epochs(last=9_960)
-    for row, correct in zip(rows, [9_000, 9_939, 9_940, 9_930, 9_945, 9_960]):
-        row["correct"] = correct
-    recording.append_run(run(TEST), rows)
+    record([9_000, 9_939, 9_940, 9_930, 9_945, 9_960])
     assert results.outcome(TEST, None).recipe.runs.iloc[0]["first_epoch"] == 3
 
 
@@ -46,10 +49,7 @@ def test_a_run_that_never_reaches_the_limit_says_so(records):
 
 
 def test_a_run_is_stuck_while_every_image_is_taken_for_a_one(records):
-    rows = epochs(last=9_960)
-    for row, correct in zip(rows, [1_135, 1_135, 1_136, 9_900, 1_135, 9_960]):
-        row["correct"] = correct
-    recording.append_run(run(TEST), rows)
+    record([1_135, 1_135, 1_136, 9_900, 1_135, 9_960])
     assert results.outcome(TEST, None).recipe.runs.iloc[0]["stuck"] == 2
 
 

@@ -195,7 +195,6 @@ def baseline(notebook):
     return render(
         "baseline.md.j2",
         outcome=outcome,
-        instead=variants.TEST.variant(ASSIGNMENT).instead,
         seeds=len(runs),
         mean=runs["accuracy"].mean(),
         best=runs["accuracy"].max(),
