@@ -49,13 +49,19 @@ def mnist(notebook):
 
 
 @pytest.fixture
-def records(monkeypatch, tmp_path):
-    """Empty records in a folder of their own, for runs of the code of made_up_records."""
+def empty_records(monkeypatch, tmp_path):
+    """Empty records in a folder of their own."""
     monkeypatch.setattr(recording, "FOLDER", tmp_path)
+    return MadeUpRecords(tmp_path)
+
+
+@pytest.fixture
+def records(empty_records, monkeypatch):
+    """Empty records in which the code of made_up_records is the notebook's."""
     monkeypatch.setattr(recording, "PUBLISHED", "an old version")
     monkeypatch.setattr(cells, "fingerprint", lambda *_: CODE)
     monkeypatch.setattr(results, "FEWEST_PAIRS", 3)  # so that records can be small
-    return MadeUpRecords(tmp_path)
+    return empty_records
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 import recording
 
+from stand_ins import PARAMETERS
+
 EPOCHS = 6
 CODE = "present code"
 HERE = {"threads": 1, "processor": "X", "python": "3.11", "torch": "2.15", "torchvision": "0.29"}
@@ -15,7 +17,7 @@ def run(study, name="full recipe", seed=0, **changed):
         "variant_hash": study.variant_hash(study.variant(name)),
         "seed": seed,
         "code": CODE,
-        "parameters": 15_938,
+        "parameters": PARAMETERS,
         "seconds": 12.0,
         **HERE,
     }
@@ -26,11 +28,16 @@ def epochs(last=9_950, count=EPOCHS, unaveraged=None):
     """Return the rows of a run's epochs; the last has so many right answers.
 
     The more right answers, the lower the loss. unaveraged is the number of right answers of
-    the network in training, after each epoch; without it, that network is not recorded.
+    the unaveraged network, after each epoch; without it, that network is not recorded.
     """
     rows = []
     for epoch in range(1, count + 1):
-        correct = {1: 9_000, EPOCHS: last}.get(epoch, 9_945)
+        if epoch == 1:
+            correct = 9_000
+        elif epoch == EPOCHS:
+            correct = last
+        else:
+            correct = 9_945
         row = {"epoch": epoch, "loss": round(1 - correct / 10_050, 5), "correct": correct}
         if unaveraged is None:
             row |= {"unaveraged_loss": "", "unaveraged_correct": ""}
@@ -54,13 +61,5 @@ class MadeUpRecords:
 
     def add_seeds(self, study, name, ends, unaveraged=None, **changed):
         """Record a run for each of these numbers of right answers, with seeds 0, 1, 2, ..."""
-        first = recording.next_number()
-        runs, all_epochs = [], []
         for seed, last in enumerate(ends):
-            number = {"run": first + seed}
-            runs.append(number | run(study, name, seed, **changed))
-            for epoch in epochs(last, EPOCHS, unaveraged):
-                all_epochs.append(number | epoch)
-        # At once: recording.append_run would read and write both files for every run.
-        recording.append_rows(self.folder / "epochs.csv", recording.EPOCH_COLUMNS, all_epochs)
-        recording.append_rows(self.folder / "runs.csv", recording.RUN_COLUMNS, runs)
+            self.add(study, name, seed, last, unaveraged, **changed)

@@ -3,6 +3,8 @@
 import cells
 import torch
 
+PARAMETERS = 15_938  # of the notebook's network: no other test names the number
+
 
 def epoch(**changed):
     """Return what a made-up epoch measures: a dictionary with the fields of EpochResult."""

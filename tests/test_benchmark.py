@@ -1,8 +1,12 @@
 """The benchmark: the usual way is the same network, and the notebook's steps are cheap."""
 
+from unittest.mock import patch
+
 import benchmark
 import cells
 import pytest
+import report
+import torch
 from torch import nn
 
 
@@ -25,7 +29,26 @@ def test_the_usual_way_has_the_same_convolutions_and_poolings(notebook, names):
     assert shapes[0] == shapes[1]
 
 
-@pytest.mark.parametrize("way", [benchmark.HERE, benchmark.USUAL, benchmark.PLAIN])
+def test_the_usual_way_augments_with_the_notebook_s_strengths_or_not_at_all(names):
+    names["DATA_FOLDER"] = cells.ROOT / "data"
+    with_augmentation = benchmark.usual_images(names, 10, augmented=True)
+    without = benchmark.usual_images(names, 10, augmented=False)
+    affine = with_augmentation.dataset.dataset.transform.transforms[0]
+    assert affine.degrees == [-names["ROTATION"], names["ROTATION"]]
+    assert affine.translate == (names["SHIFT"] / 28, names["SHIFT"] / 28)
+    assert affine.scale == (1 - names["SCALE"], 1 + names["SCALE"])
+    assert len(without.dataset.dataset.transform.transforms) == 2  # no augmentation
+    assert with_augmentation.batch_size == without.batch_size == names["BATCH_SIZE"]
+
+
+def test_the_usual_way_steps_as_far_as_the_notebook(names):
+    names["DATA_FOLDER"] = cells.ROOT / "data"
+    with patch.object(torch.optim, "SGD", wraps=torch.optim.SGD) as sgd:
+        benchmark.epoch_usual(names, count=128)
+    assert sgd.call_args.args[1:] == (names["LEARNING_RATE"], names["MOMENTUM"])
+
+
+@pytest.mark.parametrize("way", [report.HERE, report.USUAL, report.USUAL_WITHOUT_AUGMENTATION])
 def test_an_epoch_takes_some_time(way):
     assert 0 < benchmark.measure(way, count=256) < 60
 

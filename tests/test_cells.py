@@ -1,5 +1,6 @@
 """The tools read the notebook's own cells, whatever the machine's locale."""
 
+import copy
 import os
 import subprocess
 import sys
@@ -28,14 +29,14 @@ def test_settings_are_there_before_anything_uses_them(notebook):
 
 
 def test_a_comment_does_not_change_the_fingerprint(notebook):
-    commented = cells.edited(notebook, [])
+    commented = copy.deepcopy(notebook)
     cells.cell(commented, "net").source += "\n\n# A comment.\n"
     assert cells.fingerprint(commented) == cells.fingerprint(notebook)
 
 
 @pytest.mark.parametrize("identifier", cells.TRAINING)
 def test_a_change_to_a_cell_of_the_training_changes_the_fingerprint(notebook, identifier):
-    changed = cells.edited(notebook, [])
+    changed = copy.deepcopy(notebook)
     cells.cell(changed, identifier).source += "\nchanged = True\n"
     present = cells.fingerprint(notebook, cells.TRAINING)
     assert cells.fingerprint(changed, cells.TRAINING) != present

@@ -10,7 +10,8 @@ SCRIPT = [
     epoch(train_loss=0.5, train_accuracy=0.95, unaveraged_loss=0.15, test_loss=0.10),
     epoch(train_loss=0.3, train_accuracy=0.97, unaveraged_loss=0.08, test_loss=0.04),
 ]
-for result, unaveraged, averaged in zip(SCRIPT, (9_700, 9_800, 9_850), (9_800, 9_940, 9_950)):
+UNAVERAGED, AVERAGED = (9_700, 9_800, 9_850), (9_800, 9_940, 9_950)
+for result, unaveraged, averaged in zip(SCRIPT, UNAVERAGED, AVERAGED, strict=True):
     result["unaveraged_correct"] = unaveraged
     result["test_correct"] = averaged
 
@@ -66,9 +67,9 @@ def test_the_axes_say_what_they_measure(axes):
 
 
 def test_the_numbers_beside_the_axes_stand_where_they_belong(axes):
-    for place, label in zip(axes[0].get_yticks(), axes[0].get_yticklabels()):
+    for place, label in zip(axes[0].get_yticks(), axes[0].get_yticklabels(), strict=True):
         assert float(label.get_text()) == pytest.approx(place)
-    for place, label in zip(axes[1].get_yticks(), axes[1].get_yticklabels()):
+    for place, label in zip(axes[1].get_yticks(), axes[1].get_yticklabels(), strict=True):
         assert float(label.get_text()) == pytest.approx(100 - place)
 
 

@@ -155,7 +155,7 @@ def start_mirror(tiny, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def raw():
+def raw(mnist):  # which downloads them where they are missing
     """The contents of the four files of MNIST, by name."""
     return contents(cells.ROOT / "data" / "MNIST" / "raw")
 

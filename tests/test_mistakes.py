@@ -59,7 +59,7 @@ def test_each_mistake_is_shown_up_to_a_hundred(look, shown, wrong, expected):
     made_up = look(wrong)
     axes = pictures(shown[0])
     assert len(axes) == expected
-    for image, axis in zip(made_up.images, axes):
+    for image, axis in zip(made_up.images[:expected], axes, strict=True):
         assert torch.equal(shown_image(axis), image[0])
 
 
@@ -74,7 +74,7 @@ def test_each_picture_says_label_answer_and_probability(look, shown):
 
 def test_the_frequent_pairs_of_label_and_answer_are_counted(look, shown, capsys):
     made_up = look(wrong=130)
-    wrong_pairs = zip(made_up.labels[:130].tolist(), made_up.answers[:130].tolist())
+    wrong_pairs = zip(made_up.labels[:130].tolist(), made_up.answers[:130].tolist(), strict=True)
     expected = []
     for (label, answer), number in Counter(wrong_pairs).most_common():
         if number > 2:

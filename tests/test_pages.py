@@ -1,5 +1,6 @@
 """Notebook and README as pages in a browser, about as GitHub shows them."""
 
+import itertools
 import shutil
 
 import cells
@@ -108,7 +109,7 @@ def test_every_picture_is_there_and_has_an_alternative_text(show, name):
 def test_one_heading_of_the_first_level_and_no_level_is_left_out(show, name):
     levels = show(name, DESKTOP).execute_script(HEADINGS)
     assert levels.count(1) == 1 and levels[0] == 1
-    for above, below in zip(levels, levels[1:]):
+    for above, below in itertools.pairwise(levels):
         assert below <= above + 1
 
 

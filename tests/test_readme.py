@@ -1,5 +1,6 @@
 """README.md, tests/README.md and the notebook's text say what the records say."""
 
+import copy
 import re
 
 import cells
@@ -41,7 +42,7 @@ def test_a_number_that_is_changed_by_hand_is_noticed(notebook):
 def test_after_a_change_of_the_code_the_readme_is_whole_and_says_that_its_runs_are_earlier(
     notebook,
 ):
-    changed = cells.edited(notebook, [])
+    changed = copy.deepcopy(notebook)
     cells.cell(changed, "parameters").source += "\nLEARNING_RATE = 0.03\n"
     text = report.fill(README, changed)
     assert report.EARLIER in text
@@ -65,13 +66,9 @@ def test_every_picture_of_the_saved_run_has_its_alternative_text(notebook):
 
 
 def test_the_readme_s_pictures_are_those_of_the_saved_run(notebook):
+    drawn = figures.files(notebook)
     files = {path.stem: path.read_bytes() for path in renew.IMAGES.iterdir()}
-    assert sorted(files) == sorted(figures.shown_in(README))
-    assert files == {name: figures.taken(notebook, name) for name in files}
-
-
-def test_the_readme_s_pictures_are_described():
-    assert len(re.findall(r"!\[[^]]{20,}\]\(images/", README)) == len(figures.shown_in(README))
+    assert files == {name: drawn[name] for name in figures.shown_in(README)}
 
 
 @pytest.mark.parametrize(("folder", "text"), DOCUMENTS)
@@ -93,5 +90,7 @@ def test_maintainers_find_every_file_by_its_name(pattern):
 
 
 def test_the_readme_s_pictures_have_the_texts_of_their_cells(notebook):
-    for text, name in re.findall(r"!\[([^]]*)\]\(images/([\w-]+)\.png\)", README):
+    described = re.findall(r"!\[([^]]+)\]\(images/([\w-]+)\.png\)", README)
+    assert len(described) == len(figures.shown_in(README))
+    for text, name in described:
         assert text in cells.cell(notebook, name).metadata["alt"], name

@@ -109,7 +109,7 @@ def test_the_file_that_was_loaded_is_of_the_same_run(names, epochs, printed):
 
 
 def test_the_gate_met_every_requirement(printed):
-    verdicts = [line[-1] for line in requirements(printed)]
+    verdicts = [line[-1].split()[-1] for line in requirements(printed)]
     assert len(verdicts) == 16
     assert set(verdicts) == {"met"}
 
@@ -133,6 +133,18 @@ def test_accuracy_and_first_epoch_below_the_gate_are_of_the_same_run(epochs, pri
 def test_the_mistakes_are_of_the_same_run(epochs, printed):
     mistakes = 10_000 - int(epochs[-1][1])
     assert printed["mistakes"].startswith(f"{mistakes} mistakes among 10,000 test images\n")
+
+
+def test_training_and_test_accuracy_differ_hardly_more_than_by_chance_as_the_text_says(
+    notebook, printed
+):
+    lines = r"averaged network, (?:training|test) images +[\d.]+  ([\d.]+)%"
+    training, test = [float(percent) / 100 for percent in re.findall(lines, printed["gap"])]
+    variance = training * (1 - training) / 60_000 + test * (1 - test) / 10_000
+    chance = 1.96 * variance**0.5  # 95 % of such differences are smaller
+    text = cells.cell(notebook, "gap-see").source
+    assert f"differ by {100 * chance:.2f} points by chance alone (95 % interval)" in text
+    assert training - test < 1.2 * chance
 
 
 def test_the_machine_and_versions_are_those_that_the_run_printed(notebook, printed):

@@ -5,21 +5,21 @@ from math import inf, sqrt
 import pytest
 import stats
 
-ONE_TEST = 1 / stats.TESTS  # so many comparisons make one test in all: nothing to allow for
+# One comparison makes two tests, so each is made at 97.5 %.
 
 
 def test_the_interval_of_pairs_is_that_of_their_differences():
-    change = stats.paired([1, 2, 3], [2, 4, 6], ONE_TEST)
+    change = stats.paired([1, 2, 3], [2, 4, 6], 1)
     assert change.mean == pytest.approx(2)
-    # Differences 1, 2, 3; Student's t with 2 degrees of freedom is 4.3027.
-    assert change.uncertainty == pytest.approx(4.3027 * sqrt(1 / 3), rel=1e-4)
+    # Differences 1, 2, 3; Student's t with 2 degrees of freedom, 97.5 %.
+    assert change.uncertainty == pytest.approx(6.2053 * sqrt(1 / 3), rel=1e-4)
 
 
 def test_the_interval_of_two_groups_is_welchs():
-    change = stats.unpaired([1, 2, 3], [4, 5, 6], ONE_TEST)
+    change = stats.unpaired([1, 2, 3], [4, 5, 6], 1)
     assert change.mean == pytest.approx(3)
-    # Student's t with 4 degrees of freedom is 2.7764.
-    assert change.uncertainty == pytest.approx(2.7764 * sqrt(2 / 3), rel=1e-4)
+    # Student's t with 4 degrees of freedom, 97.5 %.
+    assert change.uncertainty == pytest.approx(3.4954 * sqrt(2 / 3), rel=1e-4)
 
 
 @pytest.mark.parametrize("compare", [stats.paired, stats.unpaired])
@@ -30,10 +30,10 @@ def test_more_comparisons_make_the_interval_wider(compare):
     assert many.mean == one.mean
 
 
-def test_five_tests_allow_each_a_hundredth():
-    change = stats.unpaired([1, 2, 3], [4, 5, 6], 5 * ONE_TEST)
-    # Student's t with 4 degrees of freedom, 99 %.
-    assert change.uncertainty == pytest.approx(4.6041 * sqrt(2 / 3), rel=1e-4)
+def test_five_comparisons_allow_each_of_their_ten_tests_half_a_hundredth():
+    change = stats.unpaired([1, 2, 3], [4, 5, 6], 5)
+    # Student's t with 4 degrees of freedom, 99.5 %.
+    assert change.uncertainty == pytest.approx(5.5976 * sqrt(2 / 3), rel=1e-4)
 
 
 def test_equal_differences_show_no_uncertainty():

@@ -13,13 +13,8 @@ import torch
 import variants
 from variants import HELD_OUT, RECIPE, TEST
 
-from made_up_records import MadeUpRecords, epochs, run
-
-
-@pytest.fixture
-def records(tmp_path, monkeypatch):
-    monkeypatch.setattr(recording, "FOLDER", tmp_path)
-    return MadeUpRecords(tmp_path)
+import stand_ins
+from made_up_records import epochs, run
 
 
 @pytest.fixture
@@ -30,7 +25,7 @@ def few_images(monkeypatch, mnist):
         names = cells.definitions(notebook, settings | {"EPOCHS": 2})
         names["device"] = torch.device("cpu")
         images = ("train_images", "train_labels", "test_images", "test_labels")
-        names.update(zip(images, [tensor[:256] for tensor in mnist]))
+        names.update(zip(images, [tensor[:256] for tensor in mnist], strict=True))
         return names
 
     monkeypatch.setattr(study, "namespace", few)
@@ -54,6 +49,21 @@ def test_a_run_records_what_the_training_measured(notebook, names, few_images):
     assert row["code"] == cells.fingerprint(notebook, cells.TRAINING)
     assert [each["epoch"] for each in rows] == [1, 2]
     assert ["run", *rows[0]] == recording.EPOCH_COLUMNS
+
+
+def test_each_result_is_recorded_under_the_name_of_its_network(notebook, names, monkeypatch):
+    names.update(model=names["Net"](), history=[names["EpochResult"](**stand_ins.epoch())])
+    monkeypatch.setattr(study, "namespace", lambda *_: names)
+    monkeypatch.setattr(study, "run_silently", lambda *_: None)  # the history is there already
+    row, (only,) = study.train(notebook, TEST, TEST.variant(RECIPE), seed=0)
+    assert row["seconds"] == 8.0
+    assert only == {
+        "epoch": 1,
+        "loss": "0.05000",
+        "correct": 9_950,
+        "unaveraged_loss": "0.09000",
+        "unaveraged_correct": 9_800,
+    }
 
 
 def test_the_averaged_network_s_results_are_not_those_of_the_network_in_training(
@@ -114,7 +124,7 @@ def threads_instead_of_processes(workers, context, initializer):
 
 
 @mock.patch("study.ProcessPoolExecutor", threads_instead_of_processes)
-def test_a_restart_does_what_is_missing_and_names_what_failed(records, few_images, capsys):
+def test_a_restart_does_what_is_missing_and_names_what_failed(empty_records, few_images, capsys):
     arguments = ["--variants", RECIPE, "--seeds", "0", "1", "3"]
     for number in (3, 1):  # runs to do, the first time and after it
         assert study.main(arguments, fake_train) == 1
@@ -130,7 +140,7 @@ def train_elsewhere(notebook, a_study, variant, seed):
     return run(a_study, variant.name, seed, **here), epochs()
 
 
-def test_a_run_has_a_process_with_one_thread(records, few_images):
+def test_a_run_has_a_process_with_one_thread(empty_records, few_images):
     arguments = ["--variants", RECIPE, "--seeds", "0", "--workers", "1"]
     assert study.main(arguments, train_elsewhere) == 0
     (row,) = recording.read_runs().to_dict("records")

@@ -61,7 +61,8 @@ def test_each_step_goes_against_the_gradient_of_its_batch_with_momentum(practice
 
     practice.train()
 
-    for batch, after_step in zip(practice.batches, practice.parameters):
+    assert len(practice.batches) == 21
+    for batch, after_step in zip(practice.batches, practice.parameters, strict=True):
         loss = loss_by_hand(model, 2 * practice.images[batch], practice.labels[batch])
         slopes = torch.autograd.grad(loss, weights)
         for i, slope in enumerate(slopes):

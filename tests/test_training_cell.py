@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from stand_ins import epoch
+from stand_ins import PARAMETERS, epoch
 
 FIRST = epoch(train_loss=0.5, test_loss=0.0456, test_correct=9_939, seconds=8.0)
 SECOND = epoch(train_loss=0.2, test_loss=0.0789, test_correct=9_940, seconds=9.5)
@@ -77,7 +77,7 @@ def test_a_seed_that_is_set_after_the_settings_gets_a_weights_file_of_its_own(sc
     """papermill sets parameters in a cell of its own, below the tagged one."""
     names = scripted([FIRST], SEED=7).train()
     assert names["weights_file"].name == "mnist-seed-7.pt"
-    assert names["weights_file"].stat().st_size > 60_000  # 15,938 numbers of four bytes
+    assert names["weights_file"].stat().st_size > 4 * PARAMETERS  # of four bytes each
 
 
 def test_a_weights_file_that_cannot_be_written_is_noticed_before_the_first_epoch(
@@ -110,7 +110,7 @@ def test_both_networks_start_from_the_seed_and_from_nothing_else(scripted):
 
 def test_the_averaged_network_is_a_copy_with_memory_of_its_own(scripted):
     names = scripted([KeyboardInterrupt()]).train()
-    pairs = zip(names["model"].parameters(), names["averaged_model"].parameters())
+    pairs = zip(names["model"].parameters(), names["averaged_model"].parameters(), strict=True)
     assert not any(first.data_ptr() == second.data_ptr() for first, second in pairs)
 
 
@@ -123,7 +123,7 @@ def train_briefly(notebook, define, mnist, monkeypatch, tmp_path):
         names = define(EPOCHS=1, **settings)
         names["device"] = torch.device("cpu")
         loaded = ("train_images", "train_labels", "test_images", "test_labels")
-        for name, values in zip(loaded, mnist):
+        for name, values in zip(loaded, mnist, strict=True):
             names[name] = values[:256]
         cells.run(notebook, names, "train")
         return names

@@ -58,7 +58,7 @@ def multiplications(network):
 
 
 def test_the_text_names_what_the_later_pooling_costs(notebook, names):
-    earlier = network_of(notebook, TEST, TEST.variant(report.POOLINGS))
+    earlier = network_of(notebook, TEST, TEST.variant(variants.POOLS_AFTER_2_4_8.name))
     more = multiplications(names["Net"]()) / multiplications(earlier) - 1
     assert f"{more:.0%}".replace("%", " % more multiplications") in report.where(notebook)
 
@@ -69,7 +69,7 @@ def test_without_the_fully_connected_layer_the_same_function_is_computed(noteboo
     torch.manual_seed(0)
     variant = network_of(notebook, TEST, TEST.variant("no fully connected layer")).eval()
     values = [parameter.data for parameter in recipe.parameters()]
-    for parameter, value in zip(variant.parameters(), values):
+    for parameter, value in zip(variant.parameters(), values, strict=True):
         parameter.data = value.reshape(parameter.shape)
     images = torch.randn(5, 1, 28, 28)
     torch.testing.assert_close(variant(images), recipe(images))

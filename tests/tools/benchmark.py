@@ -4,6 +4,7 @@
 notebook's operator calls, and writes tests/records/benchmark.csv.
 """
 
+import argparse
 import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -14,7 +15,7 @@ import study
 import torch
 import torch.nn.functional as F
 from cells import Edit
-from report import CALLS, HERE, PLAIN, READS, USUAL
+from report import CALLS, HERE, READS, USUAL, USUAL_WITHOUT_AUGMENTATION
 from torch.utils.data import DataLoader, Subset
 from torchvision import datasets, transforms
 from tqdm import tqdm
@@ -22,6 +23,7 @@ from tqdm import tqdm
 COLUMNS = ["measure", "value", "code", "threads", "processor", "python", "torch", "torchvision"]
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 ROUNDS = 3
+WARM_UP = 1_280  # images
 # The same layers in the usual order, and dropout of single numbers instead of channels.
 USUAL_BLOCK = Edit(
     "block",
@@ -86,12 +88,12 @@ def measure(way, count=60_000):
     if way != HERE:
         notebook = cells.edited(notebook, [USUAL_BLOCK])
     names = study.namespace(notebook, {"EPOCHS": 1}, DEVICE)
-    for number in (1_280, count):
-        if way == HERE:
-            seconds = epoch_here(notebook, names, number)
-        else:
-            seconds = epoch_usual(names, number, augmented=way == USUAL)
-    return seconds
+    if way == HERE:
+        epoch_here(notebook, names, WARM_UP)
+        return epoch_here(notebook, names, count)
+    augmented = way == USUAL
+    epoch_usual(names, WARM_UP, augmented)
+    return epoch_usual(names, count, augmented)
 
 
 def count_operators():
@@ -114,16 +116,18 @@ def count_operators():
 
 def main():
     """Measure, and write the records anew."""
-    ways = [HERE, USUAL, PLAIN] * ROUNDS
+    argparse.ArgumentParser(description=__doc__).parse_args()  # --help must not start it
+    ways = [HERE, USUAL, USUAL_WITHOUT_AUGMENTATION] * ROUNDS
     with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
         seconds = list(tqdm(pool.map(measure, ways), total=len(ways)))
-    measures = [*zip(ways, seconds), *zip([CALLS, READS], count_operators())]
-    rest = {
+    calls, reads = count_operators()
+    measures = [*zip(ways, seconds, strict=True), (CALLS, calls), (READS, reads)]
+    conditions = {
         "code": cells.fingerprint(cells.read(), cells.TRAINING),
         "threads": torch.get_num_threads(),
         **recording.machine(),
     }
-    rows = [{"measure": name, "value": round(value, 2), **rest} for name, value in measures]
+    rows = [{"measure": name, "value": round(value, 2), **conditions} for name, value in measures]
     path = recording.FOLDER / "benchmark.csv"
     path.unlink(missing_ok=True)
     recording.append_rows(path, COLUMNS, rows)

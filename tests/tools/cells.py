@@ -31,20 +31,11 @@ DEFINITIONS = [
     "evaluate",
     "weights-file",
 ]
+# Of these, the cells that can change no result of a training.
+WITHOUT_INFLUENCE = ["install", "imports", "files", "download", "ensure-files", "weights-file"]
 # The cells on which the result of a training depends.
-TRAINING = [
-    "parameters",
-    "load",
-    "augment",
-    "block",
-    "net",
-    "average",
-    "epoch-result",
-    "train-one-epoch",
-    "evaluate",
-    "load-run",
-    "train",
-]
+TRAINING = [name for name in DEFINITIONS if name not in WITHOUT_INFLUENCE]
+TRAINING += ["load-run", "train"]
 
 
 @dataclass(frozen=True)
@@ -62,10 +53,16 @@ def read():
         return nbformat.read(file, as_version=4)
 
 
+def replace_text(path, text):
+    """Write text into the file at path, whole: a crash leaves the old file."""
+    temporary = path.with_name(f"{path.name}.new")
+    temporary.write_text(text, encoding="utf-8", newline="\n")
+    temporary.replace(path)
+
+
 def write(notebook):
     """Save the notebook."""
-    with NOTEBOOK.open("w", encoding="utf-8", newline="\n") as file:
-        nbformat.write(notebook, file)
+    replace_text(NOTEBOOK, nbformat.writes(notebook) + "\n")
 
 
 def code_cells(notebook):
@@ -101,12 +98,11 @@ def run(notebook, names, *identifiers):
         exec(compile(cell(notebook, identifier).source, f"<cell {identifier}>", "exec"), names)
 
 
-def definitions(notebook=None, settings=None):
+def definitions(notebook, settings=None):
     """Execute the cells in DEFINITIONS; return their namespace.
 
     settings, a dictionary, takes the place of values from the cell of parameters.
     """
-    notebook = notebook or read()
     names = {"__name__": "notebook"}
     for identifier in DEFINITIONS:
         run(notebook, names, identifier)

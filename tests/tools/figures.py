@@ -29,7 +29,7 @@ def describe(notebook):
                 f"The cell {name} draws {len(outputs)} pictures, but its metadata has "
                 f"{len(texts)} alternative texts (a list under the key alt)."
             )
-        for output, text in zip(outputs, texts):
+        for output, text in zip(outputs, texts, strict=False):
             output.metadata["image/png"] = {"alt": text}
     return problems
 
@@ -39,26 +39,29 @@ def shown_in(readme):
     return re.findall(r"\(images/([\w-]+)\.png\)", readme)
 
 
+def files(notebook):
+    """Return the PNG of each picture in the saved outputs, by the name of its file.
+
+    This is the id of the cell that draws it, followed by -2 for the cell's second, and so on.
+    """
+    found = {}
+    for identifier, outputs in pictures(notebook).items():
+        for number, output in enumerate(outputs, start=1):
+            name = identifier if number == 1 else f"{identifier}-{number}"
+            found[name] = base64.b64decode(output.data["image/png"])
+    return found
+
+
 def write(notebook, readme, folder):
     """Write the pictures that the README shows into folder, from the saved outputs.
 
-    A picture's name is the id of the cell that draws it, followed by -2 if it is the cell's
-    second, and so on. Returns sentences on the pictures that the notebook does not have.
+    Returns sentences on the pictures that the notebook does not have.
     """
     problems = []
+    found = files(notebook)
     for name in shown_in(readme):
-        picture = taken(notebook, name)
-        if picture is None:
-            problems.append(f"README.md shows images/{name}.png, but no cell draws it.")
+        if name in found:
+            (folder / f"{name}.png").write_bytes(found[name])
         else:
-            (folder / f"{name}.png").write_bytes(picture)
+            problems.append(f"README.md shows images/{name}.png, but no cell draws it.")
     return problems
-
-
-def taken(notebook, name):
-    """Return the PNG of this name from the saved outputs, or None."""
-    for identifier, outputs in pictures(notebook).items():
-        for number, output in enumerate(outputs, start=1):
-            if name == (identifier if number == 1 else f"{identifier}-{number}"):
-                return base64.b64decode(output.data["image/png"])
-    return None

@@ -3,21 +3,20 @@
 import contextlib
 import csv
 import io
-import os
 import platform
-import time
 
 import cells
 import pandas as pd
 import torch
 import torchvision
+from filelock import FileLock
 
 FOLDER = cells.ROOT / "tests" / "records"
 # The code, by its name in codes.csv, whose rows are shown where the present code has none.
 PUBLISHED = "third version"
 
 # What must be equal where two runs are compared with each other as a pair.
-MACHINE = ["processor", "threads", "torch"]
+SAME_IN_A_PAIR = ["processor", "threads", "torch"]
 RUN_COLUMNS = [
     "run",  # a number, the same in both files
     "study",
@@ -38,12 +37,12 @@ EPOCH_COLUMNS = [
     "epoch",
     "loss",
     "correct",  # of 10,000
-    "unaveraged_loss",  # of the network in training; empty for runs of before
+    "unaveraged_loss",  # of the unaveraged network; empty for runs of before
     "unaveraged_correct",
 ]
 
 # Columns whose values may look like numbers, and are none.
-TEXT_COLUMNS = ["variant_hash", "code", "python", "torch", "torchvision"]
+READ_AS_TEXT = ["variant_hash", "code", "python", "torch", "torchvision"]
 
 
 def machine():
@@ -67,7 +66,7 @@ def read(name, columns=None):
     path = FOLDER / name
     if columns and not path.exists():
         return pd.DataFrame(columns=columns)
-    return pd.read_csv(path, encoding="utf-8", dtype=dict.fromkeys(TEXT_COLUMNS, str))
+    return pd.read_csv(path, encoding="utf-8", dtype=dict.fromkeys(READ_AS_TEXT, str))
 
 
 def read_runs():
@@ -84,7 +83,7 @@ def read_epochs():
 def code_names():
     """Return the names of earlier code, by its fingerprint."""
     codes = read("codes.csv")
-    return dict(zip(codes["code"], codes["name"]))
+    return dict(zip(codes["code"], codes["name"], strict=True))
 
 
 def append_rows(path, columns, rows):
@@ -103,28 +102,7 @@ def append_rows(path, columns, rows):
     else:
         writer.writeheader()
     writer.writerows(rows)
-    temporary = path.with_suffix(".new")
-    temporary.write_text(text.getvalue(), encoding="utf-8", newline="\n")
-    temporary.replace(path)
-
-
-@contextlib.contextmanager
-def locked(folder, patience=60):
-    """Keep other processes from writing to the records in folder; wait for so many seconds."""
-    lock = folder / "lock"
-    end = time.monotonic() + patience
-    while True:
-        try:
-            os.close(os.open(lock, os.O_CREAT | os.O_EXCL))
-            break
-        except FileExistsError:
-            if time.monotonic() > end:
-                raise TimeoutError(f"If no study is running, remove {lock}.") from None
-            time.sleep(0.05)
-    try:
-        yield
-    finally:
-        lock.unlink()
+    cells.replace_text(path, text.getvalue())
 
 
 def next_number():
@@ -138,7 +116,8 @@ def append_run(run, epochs):
     The epochs are written first. After a crash in between they belong to no run, and are
     ignored.
     """
-    with locked(FOLDER):
+    # The operating system gives the lock back, however its holder ended.
+    with FileLock(FOLDER / "lock", timeout=60):
         number = {"run": next_number()}
         append_rows(FOLDER / "epochs.csv", EPOCH_COLUMNS, [number | epoch for epoch in epochs])
         append_rows(FOLDER / "runs.csv", RUN_COLUMNS, [number | run])

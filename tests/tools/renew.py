@@ -31,33 +31,37 @@ def execute(notebook):
         on_cell_start=lambda cell, cell_index: print(f"Cell {cell_index}: {cell.id}"),
     )
     client.execute()
-    parts = [recording.machine().pop("processor")]
+    here = recording.machine()
+    threads = re.search(r"\d+ threads?", cells.printed(notebook)["device"])[0]
+    parts = [here["processor"], threads]
     if torch.cuda.is_available():
-        parts.append(torch.cuda.get_device_name())
-    parts.append(re.search(r"\d+ threads?", cells.printed(notebook)["device"])[0])
-    versions = {name: recording.machine()[name] for name in ("python", "torch", "torchvision")}
+        parts.insert(1, torch.cuda.get_device_name())
     notebook.metadata["saved_run"] = {
         "machine": ", ".join(parts),
         "code": cells.fingerprint(notebook),
-        **versions,
+        "python": here["python"],
+        "torch": here["torch"],
+        "torchvision": here["torchvision"],
     }
 
 
 def fill_cells(notebook, cell_type):
-    """Make the generated text in all cells of one type anew; return whether any changed."""
-    changed = False
+    """Make the generated text in all cells of one type anew."""
     for cell in notebook.cells:
         if cell.cell_type == cell_type:
-            text = report.fill(cell.source, notebook)
-            changed = changed or text != cell.source
-            cell.source = text
-    return changed
+            cell.source = report.fill(cell.source, notebook)
+
+
+def has_old_code(notebook):
+    """Return whether generated code is not what the records say now."""
+    sources = [cell.source for cell in cells.code_cells(notebook)]
+    return any(report.fill(source, notebook) != source for source in sources)
 
 
 def fill_file(path, notebook):
     """Make the generated text in a file anew."""
     text = report.fill(path.read_text(encoding="utf-8"), notebook)
-    path.write_text(text, encoding="utf-8", newline="\n")
+    cells.replace_text(path, text)
 
 
 def renew_text(notebook):
@@ -88,7 +92,7 @@ def main(arguments=None):
         fill_cells(notebook, "code")  # before it is run: these numbers are part of the code
         execute(notebook)
         cells.write(notebook)  # minutes of work, whatever fails below
-    elif fill_cells(cells.edited(notebook, []), "code"):
+    elif has_old_code(notebook):
         problems.append("The notebook's code has old numbers of the study: renew without --text.")
     problems += renew_text(notebook)
     for problem in problems:

@@ -19,13 +19,10 @@ import variants
 
 EARLIER = "These runs were made with an earlier version of this notebook's code."
 HERE, USUAL = "this notebook", "the usual way"  # in benchmark.csv
-PLAIN = "the usual way without augmentation"
+USUAL_WITHOUT_AUGMENTATION = "the usual way without augmentation"
 CALLS, READS = "operator calls", "reads"
-ASSIGNMENT = "the answer's recipe"
-WITHOUT_BN = "no batch normalisation"
-POOLINGS = "pools after 2, 4, 8"
 DIGITS = {"accuracy": 3, "loss": 4, "early_loss": 4}  # of a change
-TEXT_COLUMNS = {"Variant", "Instead", "Version", "Processors", "Machine", "Notebook"}
+LEFT_ALIGNED = {"Variant", "Instead", "Version", "Processors", "Machine", "Notebook"}
 WIDTH = 90  # of a line in the notebook
 TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates"), encoding="utf-8"),
@@ -44,7 +41,7 @@ def render(template, **values):
 
 def table(rows):
     """Return a Markdown table of rows, dictionaries with the same keys; numbers at the right."""
-    alignment = ["left" if name in TEXT_COLUMNS else "right" for name in rows[0]]
+    alignment = ["left" if name in LEFT_ALIGNED else "right" for name in rows[0]]
     frame = pd.DataFrame(rows)
     return frame.to_markdown(index=False, colalign=alignment, disable_numparse=True)
 
@@ -54,7 +51,7 @@ def in_epochs(number):
     return "never" if number == inf else f"{number:g}"
 
 
-def number(value, digits):
+def format_number(value, digits):
     """Return value with so many digits, or nothing where there is no value."""
     return "" if pd.isna(value) else f"{value:.{digits}f}"
 
@@ -76,7 +73,7 @@ def machines(rows):
     return found
 
 
-def difference(change, digits):
+def format_change(change, digits):
     """Return a Change with so many digits, in bold type if it is beyond chance."""
     uncertainty = "?" if change.uncertainty == inf else f"{change.uncertainty:.{digits}f}"
     text = f"{change.mean:+.{digits}f} ± {uncertainty}"
@@ -89,7 +86,7 @@ def changes_of(outcome, group):
     if group.failed:
         shown["accuracy"] = f"{group.failed} of {len(group.runs)} did not learn"
     for measure, change in outcome.changes.get(group.variant.name, {}).items():
-        shown[measure] = difference(change, DIGITS[measure])
+        shown[measure] = format_change(change, DIGITS[measure])
     return shown
 
 
@@ -99,8 +96,8 @@ def brief_row(outcome, group):
         "Variant": group.variant.name,
         "Instead": group.variant.instead,
         "Seeds": len(group.runs),
-        "Mean %": number(group.learnt["accuracy"].mean(), 2),
-        "Worst %": number(group.runs["accuracy"].min(), 2),
+        "Mean %": format_number(group.learnt["accuracy"].mean(), 2),
+        "Worst %": format_number(group.runs["accuracy"].min(), 2),
         "Change, points": changes_of(outcome, group)["accuracy"],
     }
 
@@ -112,15 +109,15 @@ def full_row(outcome, group):
         "Variant": group.variant.name,
         "Seeds": len(group.runs),
         "Pairs": "" if group.variant.name == variants.RECIPE else len(group.pairs),
-        "Mean %": number(group.learnt["accuracy"].mean(), 2),
-        "Worst %": number(group.runs["accuracy"].min(), 2),
+        "Mean %": format_number(group.learnt["accuracy"].mean(), 2),
+        "Worst %": format_number(group.runs["accuracy"].min(), 2),
         "Change, points": changes["accuracy"],
-        "Mean loss": number(group.learnt["loss"].mean(), 4),
+        "Mean loss": format_number(group.learnt["loss"].mean(), 4),
         "Change of loss": changes["loss"],
-        "Loss after epoch 5": number(group.learnt["early_loss"].mean(), 4),
+        "Loss after epoch 5": format_number(group.learnt["early_loss"].mean(), 4),
         "Change of that": changes["early_loss"],
-        "Standard deviation, points": number(group.learnt["accuracy"].std(), 3),
-        "Worst of last four %": number(group.runs["last_four"].min(), 2),
+        "Standard deviation, points": format_number(group.learnt["accuracy"].std(), 3),
+        "Worst of last four %": format_number(group.runs["last_four"].min(), 2),
         "99.40 % first in epoch, median": in_epochs(group.runs["first_epoch"].median()),
         "99.40 % first in epoch, latest": in_epochs(group.runs["first_epoch"].max()),
         "Parameters": f"{group.runs['parameters'].iloc[0]:,}",
@@ -141,17 +138,18 @@ def verdicts(outcome):
     return found
 
 
-def study_text(study, notebook, row=full_row):
-    """Return the table of a study, with a row made by row, and what follows from it."""
+def study_text(study, notebook, is_full=True):
+    """Return the table of a study, brief or with all that is compared, and what follows from it."""
     outcome = results.outcome(study, notebook)
-    rows = [row(outcome, group) for group in outcome.groups.values()]
+    groups = outcome.groups.values()
+    row = full_row if is_full else brief_row
     return render(
         "study.md.j2",
         outcome=outcome,
-        is_full=row is full_row,
-        table=table(rows),
-        failed=sum(group.failed for group in outcome.groups.values()),
-        machines=machines(pd.concat(group.runs for group in outcome.groups.values())),
+        is_full=is_full,
+        table=table([row(outcome, group) for group in groups]),
+        failed=sum(group.failed for group in groups),
+        machines=machines(pd.concat(group.runs for group in groups)),
         verdicts=verdicts(outcome),
         missing=[each.name for each in study.variants if each.name not in outcome.groups],
         tests=outcome.comparisons * stats.TESTS,
@@ -189,9 +187,9 @@ def title(notebook):
 def baseline(notebook):
     """Return how the recipe of the published answer ends."""
     outcome = results.outcome(variants.TEST, notebook)
-    if ASSIGNMENT not in outcome.groups:
+    if variants.ANSWERS_RECIPE not in outcome.groups:
         return "The recipe of the published answer was not measured with this code."
-    runs = outcome.groups[ASSIGNMENT].runs
+    runs = outcome.groups[variants.ANSWERS_RECIPE].runs
     return render(
         "baseline.md.j2",
         outcome=outcome,
@@ -209,9 +207,9 @@ def baseline(notebook):
 def batch_normalisation(notebook):
     """Return how the training without batch normalisation starts, and how it ends."""
     outcome = results.outcome(variants.TEST, notebook)
-    if WITHOUT_BN not in outcome.groups:
+    if variants.WITHOUT_BN not in outcome.groups:
         return "Training without batch normalisation was not measured with this code."
-    group = outcome.groups[WITHOUT_BN]
+    group = outcome.groups[variants.WITHOUT_BN]
     stuck = group.runs["stuck"]
     return render(
         "batch-normalisation.md.j2",
@@ -231,15 +229,15 @@ def where(notebook):
     found = []
     for study in (variants.HELD_OUT, variants.TEST):
         outcome = results.outcome(study, notebook)
-        if POOLINGS in outcome.changes:
-            pairs = outcome.groups[POOLINGS].pairs
+        if variants.POOLS_AFTER_2_4_8.name in outcome.changes:
+            pairs = outcome.groups[variants.POOLS_AFTER_2_4_8.name].pairs
             values = {
                 "outcome": outcome,
                 "pairs": len(pairs),
                 "below": int((pairs["accuracy"] < pairs["accuracy_recipe"]).sum()),
                 "above": int((pairs["accuracy"] > pairs["accuracy_recipe"]).sum()),
             }
-            found.append(values | outcome.changes[POOLINGS])
+            found.append(values | outcome.changes[variants.POOLS_AFTER_2_4_8.name])
     return render("where.md.j2", found=found)
 
 
@@ -255,15 +253,15 @@ def speed(notebook):
         "machines": machines(rows),
         "seeds": len(outcome.recipe.runs),
         "first_epoch": outcome.recipe.runs["first_epoch"].median(),
+        "epochs": epochs_of(notebook),
         "baseline_seeds": 0,
     }
-    if ASSIGNMENT in outcome.groups:
-        first_epochs = outcome.groups[ASSIGNMENT].runs["first_epoch"]
+    if variants.ANSWERS_RECIPE in outcome.groups:
+        first_epochs = outcome.groups[variants.ANSWERS_RECIPE].runs["first_epoch"]
         values["baseline_seeds"] = len(first_epochs)
         values["baseline_first_epoch"] = first_epochs.median()
         values["baseline_reached"] = int((first_epochs < inf).sum())
-        values["epochs"] = epochs_of(notebook)
-        values["plain"] = seconds[PLAIN]
+        values["plain"] = seconds[USUAL_WITHOUT_AUGMENTATION]
     return render("speed.md.j2", outcome=outcome, is_earlier=is_earlier(rows, notebook), **values)
 
 
@@ -297,18 +295,13 @@ def saved_run(notebook):
     Raises ValueError where it holds no whole run.
     """
     printed = "".join(cells.printed(notebook).values())
-    patterns = {
-        "accuracy": r"last epoch: ([\d.]+ %)",
-        "loss": r"loss ([\d.]+), \d+ correct",
-        "time": r"Training: (\d+ s), ",
-    }
-    found = dict(notebook.metadata.get("saved_run", {}))
-    for name, pattern in patterns.items():
-        match = re.search(pattern, printed)
-        if match is None or not found:
-            raise ValueError("The notebook has no outputs of a whole run: run renew.py.")
-        found[name] = match[1]
-    return found
+    accuracy = re.search(r"last epoch: ([\d.]+ %)", printed)
+    loss = re.search(r"loss ([\d.]+), \d+ correct", printed)
+    time = re.search(r"Training: (\d+ s), ", printed)
+    if "saved_run" not in notebook.metadata or None in (accuracy, loss, time):
+        raise ValueError("The notebook has no outputs of a whole run: run renew.py.")
+    results_of_run = {"accuracy": accuracy[1], "loss": loss[1], "time": time[1]}
+    return notebook.metadata["saved_run"] | results_of_run
 
 
 def versions(notebook):
@@ -353,7 +346,7 @@ def history(notebook):
         changes = {}
         for measure in ("accuracy", "loss"):
             change = stats.unpaired(shown[measure], ended[measure], comparisons)
-            changes[measure] = difference(change, DIGITS[measure])
+            changes[measure] = format_change(change, DIGITS[measure])
         rows.append(history_row(name, ended, changes))
     return render(
         "history.md.j2", outcome=outcome, table=table(rows), tests=comparisons * stats.TESTS
@@ -376,7 +369,7 @@ def history_row(name, runs, changes):
 
 def study_brief(notebook):
     """Return what each part is worth, for readers."""
-    return study_text(variants.TEST, notebook, brief_row)
+    return study_text(variants.TEST, notebook, is_full=False)
 
 
 def study_full(notebook):
@@ -399,11 +392,11 @@ def other_studies(notebook):
 
 
 def study_data(notebook):
-    """Return code for the notebook: each variant's right answers in the last epoch, by seed."""
+    """Return code for the notebook: each variant's wrong answers in the last epoch, by seed."""
     lines = ["STUDY = {"]
     for name, group in results.outcome(variants.TEST, notebook).groups.items():
-        correct = group.runs.sort_values("seed")["correct"].tolist()
-        entry = f'"{name}": {correct},'
+        wrong = 10_000 - group.runs.sort_values("seed")["correct"]
+        entry = f'"{name}": {wrong.tolist()},'
         lines += textwrap.wrap(entry, WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 8)
     lines.append("}  # fmt: skip")
     return "\n".join(lines)

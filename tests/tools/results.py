@@ -11,7 +11,7 @@ import variants
 
 REQUIRED = 9_940  # correct answers of 10,000
 SAME_ANSWER = 1_135  # right if every image is taken for a one, as many as there are ones
-LEARNT = 9_000  # a run that ends with fewer did not learn
+LEARNT = 5_000  # a run that ends with fewer did not learn
 EARLY = 5  # after this epoch, the loss is compared as well
 FEWEST_PAIRS = 5  # a variant with fewer is not shown
 MEASURES = ("accuracy", "loss", "early_loss")  # what is compared
@@ -64,16 +64,20 @@ def results(runs, epochs, judged=variants.AVERAGED):
     worst accuracy of the last four epochs; stuck is after how many epochs every image still
     was taken for a one, as the count suggests. A missing epoch has no right answers.
     """
+    if epochs.empty:
+        raise ValueError("No run of this code finished an epoch: lower LEARNING_RATE.")
     last = epochs["epoch"].max()
     epochs = epochs[epochs["run"].isin(runs["run"])]
     if judged == variants.UNAVERAGED:
         unknown = epochs[epochs["unaveraged_correct"].isna()]["run"]  # runs of before
         runs = runs[~runs["run"].isin(unknown)]
         epochs = epochs.assign(loss=epochs["unaveraged_loss"], correct=epochs["unaveraged_correct"])
-    order = {"index": runs["run"], "columns": range(1, last + 1)}
-    correct = epochs.pivot(index="run", columns="epoch", values="correct").reindex(**order)
-    losses = epochs.pivot(index="run", columns="epoch", values="loss").reindex(**order)
-    correct = correct.fillna(0)
+    # A row for each run and a column for each epoch, those too that are missing.
+    numbers = range(1, last + 1)
+    correct = epochs.pivot(index="run", columns="epoch", values="correct")
+    correct = correct.reindex(index=runs["run"], columns=numbers).fillna(0)
+    losses = epochs.pivot(index="run", columns="epoch", values="loss")
+    losses = losses.reindex(index=runs["run"], columns=numbers)
     enough = correct >= REQUIRED
     return runs.set_index("run").assign(
         correct=correct[last].astype(int),
@@ -82,10 +86,20 @@ def results(runs, epochs, judged=variants.AVERAGED):
         early_loss=losses[min(EARLY, last)],
         first_epoch=enough.idxmax(axis=1).astype(float).where(enough.any(axis=1), inf),
         last_four=correct.iloc[:, -4:].min(axis=1) / 100,
-        stuck=(correct == SAME_ANSWER).cumprod(axis=1).sum(axis=1),
+        stuck=[epochs_stuck(counts) for counts in correct.to_numpy()],
         learnt=correct[last] >= LEARNT,
-        passed=enough[last] & (correct.iloc[:, -4:] > REQUIRED).all(axis=1),
+        passed=(correct.iloc[:, -4:] > REQUIRED).all(axis=1),
     )
+
+
+def epochs_stuck(counts):
+    """Return in how many epochs, from the first on, every image was taken for a one."""
+    stuck = 0
+    for correct in counts:
+        if correct != SAME_ANSWER:
+            break
+        stuck += 1
+    return stuck
 
 
 def code_to_show(runs, code):
@@ -114,18 +128,19 @@ def outcome(study, notebook):
     runs = runs[runs["code"] == code]
     epochs = recording.read_epochs()
     epochs = epochs[epochs["run"].isin(runs["run"])]
+    recipe = results_of(study.variant(variants.RECIPE), study, runs, epochs)
     groups = {}
     for variant in shown_variants(study, runs):
-        own = runs[is_of(runs, study, variant)]
-        if variant.runs_of:  # as many as of the other variants
-            own = own[own["seed"] < variant.seeds]
-        ended = results(own, epochs, variant.judged)
-        if variant.name == variants.RECIPE:
-            recipe = ended
+        ended = results_of(variant, study, runs, epochs)
         pairs = pair(recipe, ended)
         if variant.name == variants.RECIPE or len(pairs) >= FEWEST_PAIRS:
             groups[variant.name] = Group(variant, ended.drop_duplicates("seed"), pairs)
     return Outcome(study, code, code != present, groups, compare(study, groups))
+
+
+def results_of(variant, study, runs, epochs):
+    """Return the results (see results) of those of the runs that are of this variant."""
+    return results(runs[is_of(runs, study, variant)], epochs, variant.judged)
 
 
 def shown_variants(study, runs):
@@ -145,7 +160,7 @@ def is_of(runs, study, variant):
 def pair(recipe, ended):
     """Return results beside the recipe's of the same seed on the same machine, a row a seed."""
     recipe = recipe[recipe["learnt"]]
-    pairs = ended.merge(recipe, on=["seed", *recording.MACHINE], suffixes=("", "_recipe"))
+    pairs = ended.merge(recipe, on=["seed", *recording.SAME_IN_A_PAIR], suffixes=("", "_recipe"))
     return pairs.drop_duplicates("seed")
 
 

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import NamedTuple
 
 import cells
 import recording
@@ -87,6 +88,14 @@ def train(notebook, study, variant, seed):
     return run, epochs
 
 
+class Run(NamedTuple):
+    """A training that the records hold."""
+
+    variant: str  # its name
+    seed: int
+    machine: tuple  # the values of recording.SAME_IN_A_PAIR
+
+
 class Schedule:
     """Which trainings the records lack: pairs first, then the recipe's other seeds.
 
@@ -97,38 +106,56 @@ class Schedule:
     def __init__(self, study, runs, code, machine):
         self.study = study
         self.machine = tuple(machine)
-        self.done = set()  # (name of the variant, seed, machine)
+        self.done = set()
         hashes = {each.name: study.variant_hash(each) for each in study.variants}
         for row in runs[(runs["study"] == study.name) & (runs["code"] == code)].to_dict("records"):
             if row["variant_hash"] == hashes.get(row["variant"]):
-                key = tuple(row[column] for column in recording.MACHINE)
-                self.done.add((row["variant"], row["seed"], key))
+                values = tuple(row[column] for column in recording.SAME_IN_A_PAIR)
+                self.done.add(Run(row["variant"], row["seed"], values))
 
     def seeds(self):
         """Return the seeds of the study."""
         return range(self.study.variant(variants.RECIPE).seeds)
 
-    def is_done(self, name, seed):
-        """Return whether this variant was trained with this seed, on whatever machine."""
-        return any((name, seed) == done[:2] for done in self.done)
+    def runs(self, name, seed):
+        """Return the runs of this variant with this seed, on whatever machine."""
+        return [run for run in self.done if run.variant == name and run.seed == seed]
 
     def is_done_here(self, name, seed):
         """Return whether this variant was trained with this seed on this machine."""
-        return (name, seed, self.machine) in self.done
+        return Run(name, seed, self.machine) in self.done
 
     def is_paired(self, name, seed):
         """Return whether one machine trained both this variant and the recipe with this seed."""
-        machines = [key for done, number, key in self.done if (done, number) == (name, seed)]
-        return any((variants.RECIPE, seed, key) in self.done for key in machines)
+        recipe = [run.machine for run in self.runs(variants.RECIPE, seed)]
+        return any(run.machine in recipe for run in self.runs(name, seed))
 
     def seeds_for_pairs(self, others):
         """Return all seeds, those first for which least is left to do."""
 
         def left_to_do(seed):
-            pairs = sum(self.is_paired(variant.name, seed) for variant in others)
-            return -pairs, not self.is_done_here(variants.RECIPE, seed), seed
+            pairs = [variant for variant in others if not self.is_paired(variant.name, seed)]
+            recipe_is_missing = not self.is_done_here(variants.RECIPE, seed)
+            return len(pairs), recipe_is_missing
 
         return sorted(self.seeds(), key=left_to_do)
+
+    def jobs_for_pairs(self, others, seeds=None):
+        """Return what to train for the pairs of these variants that are missing, seed by seed."""
+        wanted = {}  # how many more pairs, by the variant's name
+        for variant in others:
+            paired = [seed for seed in self.seeds() if self.is_paired(variant.name, seed)]
+            wanted[variant.name] = len(seeds) if seeds else variant.seeds - len(paired)
+        jobs = []
+        for seed in seeds or self.seeds_for_pairs(others):
+            names = [name for name in wanted if wanted[name] > 0 and not self.is_paired(name, seed)]
+            if names and not self.is_done_here(variants.RECIPE, seed):
+                jobs.append((variants.RECIPE, seed))
+            for name in names:
+                wanted[name] -= 1
+                if not self.is_done_here(name, seed):
+                    jobs.append((name, seed))
+        return jobs
 
     def jobs(self, names=None, seeds=None):
         """Return what to train, in order: (name of the variant, seed).
@@ -138,30 +165,19 @@ class Schedule:
         names = names or [variant.name for variant in self.study.variants]
         chosen = [self.study.variant(name) for name in names]
         others = [each for each in chosen if each.name != variants.RECIPE and not each.runs_of]
-        wanted = {}  # how many more pairs, by the variant's name
-        for variant in others:
-            pairs = sum(self.is_paired(variant.name, seed) for seed in self.seeds())
-            wanted[variant.name] = len(seeds) if seeds else variant.seeds - pairs
-        jobs = []
-        for seed in seeds or self.seeds_for_pairs(others):
-            missing = []
-            for name in wanted:
-                if wanted[name] > 0 and not self.is_paired(name, seed):
-                    missing.append(name)
-                    wanted[name] -= 1
-            if missing and not self.is_done_here(variants.RECIPE, seed):
-                jobs.append((variants.RECIPE, seed))
-            jobs += [(name, seed) for name in missing if not self.is_done_here(name, seed)]
+        jobs = self.jobs_for_pairs(others, seeds)
         if variants.RECIPE in names:
             for seed in seeds or self.seeds():
                 job = (variants.RECIPE, seed)
-                if job not in jobs and not self.is_done(*job):
+                if job not in jobs and not self.runs(*job):
                     jobs.append(job)
         return jobs
 
 
 def start_worker():
     """Use one thread; end when the parent ends, however that came, and only then."""
+    # Control-C reaches every process, and the notebook would take a half run for a finished one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def end():
         multiprocessing.parent_process().join()
@@ -174,13 +190,23 @@ def start_worker():
 def parse(arguments):
     """Return the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--study", choices=variants.STUDIES, default=variants.TEST.name)
     parser.add_argument(
-        "--held-out", action="store_const", dest="study", const=variants.HELD_OUT.name
+        "--study", choices=variants.STUDIES, default=variants.TEST.name, help="test by default"
     )
-    parser.add_argument("--variants", nargs="+", metavar="NAME")
-    parser.add_argument("--seeds", type=int, nargs="+", metavar="N")
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), metavar="N")
+    parser.add_argument(
+        "--held-out",
+        action="store_const",
+        dest="study",
+        const=variants.HELD_OUT.name,
+        help="short for --study held-out",
+    )
+    parser.add_argument("--variants", nargs="+", metavar="NAME", help="all by default")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", metavar="N", help="by default, those that are missing"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count(), metavar="N", help="runs at the same time"
+    )
     options = parser.parse_args(arguments)
     known = [variant.name for variant in variants.STUDIES[options.study].variants]
     for name in options.variants or []:
@@ -196,7 +222,7 @@ def main(arguments=None, work=train):
     notebook = cells.read()  # once: it may change while the study runs
     code = cells.fingerprint(notebook, cells.TRAINING)
     here = recording.machine() | {"threads": 1}
-    machine = [here[column] for column in recording.MACHINE]
+    machine = [here[column] for column in recording.SAME_IN_A_PAIR]
     schedule = Schedule(study, recording.read_runs(), code, machine)
     jobs = schedule.jobs(options.variants, options.seeds)
     print(f"{len(jobs)} runs to do for the study {study.name!r}.")

@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 
 from cells import Edit
 
+# The names of the variants of which the texts and templates speak.
 RECIPE = "full recipe"
+ANSWERS_RECIPE = "the answer's recipe"
+WITHOUT_BN = "no batch normalisation"
 AVERAGED, UNAVERAGED = "averaged network", "unaveraged network"
 
 
@@ -49,9 +52,13 @@ class Study:
 
 
 GAP = "nn.AdaptiveAvgPool2d(1)"
-POOLS_AFTER_2_4_8 = (
-    Edit("net", "*block(12, 32),", "*block(12, 32, pool=True),"),
-    Edit("net", "*block(20, 20, padding=1, pool=True),", "*block(20, 20, padding=1),"),
+POOLS_AFTER_2_4_8 = Variant(
+    "pools after 2, 4, 8",
+    "the second pooling two convolutions earlier",
+    edits=(
+        Edit("net", "*block(12, 32),", "*block(12, 32, pool=True),"),
+        Edit("net", "*block(20, 20, padding=1, pool=True),", "*block(20, 20, padding=1),"),
+    ),
 )
 
 TEST = Study(
@@ -60,7 +67,7 @@ TEST = Study(
     variants=(
         Variant(RECIPE, "", seeds=100),
         Variant(
-            "no batch normalisation",
+            WITHOUT_BN,
             "a bias in each convolution",
             edits=(
                 Edit("block", "bias=False", "bias=True"),
@@ -91,17 +98,13 @@ TEST = Study(
         ),
         Variant(
             "no weight averaging",
-            "the network in training itself",
+            "the unaveraged network",
             judged=UNAVERAGED,
             runs_of=RECIPE,  # averaging does not touch the training
         ),
+        POOLS_AFTER_2_4_8,
         Variant(
-            "pools after 2, 4, 8",
-            "the second pooling two convolutions earlier",
-            edits=POOLS_AFTER_2_4_8,
-        ),
-        Variant(
-            "the answer's recipe",
+            ANSWERS_RECIPE,
             "a learning rate of 0.01, no augmentation, no weight averaging",
             settings={"LEARNING_RATE": 0.01, "ROTATION": 0, "SHIFT": 0, "SCALE": 0},
             judged=UNAVERAGED,
@@ -116,11 +119,7 @@ HELD_OUT = Study(
     variants=(
         Variant(RECIPE, ""),
         Variant("learning rate 0.01", "the answer's rate", settings={"LEARNING_RATE": 0.01}),
-        Variant(
-            "pools after 2, 4, 8",
-            "the second pooling two convolutions earlier",
-            edits=POOLS_AFTER_2_4_8,
-        ),
+        POOLS_AFTER_2_4_8,
     ),
 )
 

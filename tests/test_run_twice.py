@@ -63,7 +63,7 @@ def test_the_gate_alone_stops_for_forty_images(session):
 def test_the_second_run_measures_the_same_as_the_first(session):
     first, second = session.histories
     assert len(first) == 4
-    for before, after in zip(first, second):
+    for before, after in zip(first, second, strict=True):
         assert before._replace(seconds=0) == after._replace(seconds=0)
 
 
