@@ -135,7 +135,7 @@ def test_the_mistakes_are_of_the_same_run(epochs, printed):
     assert printed["mistakes"].startswith(f"{mistakes} mistakes among 10,000 test images\n")
 
 
-def test_training_and_test_accuracy_differ_hardly_more_than_by_chance_as_the_text_says(
+def test_training_and_test_accuracy_differ_not_much_more_than_by_chance_as_the_text_says(
     notebook, printed
 ):
     lines = r"averaged network, (?:training|test) images +[\d.]+  ([\d.]+)%"

@@ -29,6 +29,7 @@ def describe(notebook):
                 f"The cell {name} draws {len(outputs)} pictures, but its metadata has "
                 f"{len(texts)} alternative texts (a list under the key alt)."
             )
+        # Not strict: a picture without a text is reported, and the others get theirs.
         for output, text in zip(outputs, texts, strict=False):
             output.metadata["image/png"] = {"alt": text}
     return problems

@@ -226,18 +226,19 @@ def batch_normalisation(notebook):
 
 def where(notebook):
     """Return what the place of the poolings is worth, in each study that has it."""
+    name = variants.POOLS_AFTER_2_4_8.name
     found = []
     for study in (variants.HELD_OUT, variants.TEST):
         outcome = results.outcome(study, notebook)
-        if variants.POOLS_AFTER_2_4_8.name in outcome.changes:
-            pairs = outcome.groups[variants.POOLS_AFTER_2_4_8.name].pairs
+        if name in outcome.changes:
+            pairs = outcome.groups[name].pairs
             values = {
                 "outcome": outcome,
                 "pairs": len(pairs),
                 "below": int((pairs["accuracy"] < pairs["accuracy_recipe"]).sum()),
                 "above": int((pairs["accuracy"] > pairs["accuracy_recipe"]).sum()),
             }
-            found.append(values | outcome.changes[variants.POOLS_AFTER_2_4_8.name])
+            found.append(values | outcome.changes[name])
     return render("where.md.j2", found=found)
 
 
