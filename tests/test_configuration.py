@@ -61,6 +61,7 @@ def test_pytest_has_these_settings_and_no_others():
             "\nerror"
             "\nignore:Kernel is running over TCP"
             "\nignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
+            "\nignore:Implicitly cleaning up <HTTPError:ResourceWarning"
         ),
     }
 
