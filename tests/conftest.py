@@ -7,7 +7,7 @@ import recording
 import results
 import torch
 
-from made_up_records import CODE, MadeUpRecords
+from made_up_records import CODE, PUBLISHED, MadeUpRecords
 from stand_ins import ScriptedTraining
 
 plt.switch_backend("Agg")  # figures are drawn, and no window opens
@@ -20,6 +20,7 @@ def fixed_seed():
 
 @pytest.fixture(scope="session")
 def notebook():
+    """The saved notebook, read once for all tests: no test may change it."""
     return cells.read()
 
 
@@ -44,7 +45,10 @@ def names(define):
 
 @pytest.fixture(scope="session")
 def mnist(notebook):
-    """Train images and labels, test images and labels, as the notebook loads them."""
+    """Train images and labels, test images and labels, as the notebook loads them.
+
+    Loaded once for all tests: no test may change them.
+    """
     return cells.definitions(notebook)["load_mnist"](cells.ROOT / "data")
 
 
@@ -57,8 +61,11 @@ def empty_records(monkeypatch, tmp_path):
 
 @pytest.fixture
 def records(empty_records, monkeypatch):
-    """Empty records in which the code of made_up_records is the notebook's."""
-    monkeypatch.setattr(recording, "PUBLISHED", "an old version")
+    """Empty records in which CODE of made_up_records is every notebook's code, even None's.
+
+    Three pairs are enough to be shown.
+    """
+    monkeypatch.setattr(recording, "PUBLISHED", PUBLISHED)
     monkeypatch.setattr(cells, "fingerprint", lambda *_: CODE)
     monkeypatch.setattr(results, "FEWEST_PAIRS", 3)  # so that records can be small
     return empty_records

@@ -6,7 +6,8 @@ from stand_ins import PARAMETERS
 
 EPOCHS = 6
 CODE = "present code"
-HERE = {"threads": 1, "processor": "X", "python": "3.11", "torch": "2.15", "torchvision": "0.29"}
+PUBLISHED = "an old version"  # the name of "old code"
+MACHINE = {"threads": 1, "processor": "X", "python": "3.11", "torch": "2.15", "torchvision": "0.29"}
 
 
 def run(study, name="full recipe", seed=0, **changed):
@@ -19,13 +20,13 @@ def run(study, name="full recipe", seed=0, **changed):
         "code": CODE,
         "parameters": PARAMETERS,
         "seconds": 12.0,
-        **HERE,
+        **MACHINE,
     }
     return row | changed
 
 
 def epochs(last=9_950, count=EPOCHS, unaveraged=None):
-    """Return the rows of a run's epochs; the last has so many right answers.
+    """Return the rows of a run's first count epochs; last is how many answers of epoch 6 are right.
 
     The more right answers, the lower the loss. unaveraged is the number of right answers of
     the unaveraged network, after each epoch; without it, that network is not recorded.
@@ -52,7 +53,7 @@ class MadeUpRecords:
 
     def __init__(self, folder):
         self.folder = folder
-        codes = "code,name\nolder code,an older version\nold code,an old version\n"
+        codes = f"code,name\nolder code,an older version\nold code,{PUBLISHED}\n"
         (folder / "codes.csv").write_text(codes, encoding="utf-8")
 
     def add(self, study, name="full recipe", seed=0, last=9_950, unaveraged=None, **changed):

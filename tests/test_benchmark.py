@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 
-def usual_names(notebook, **settings):
+def usual_names(notebook):
     """Return the namespace of the notebook as it is usually written."""
-    return cells.definitions(cells.edited(notebook, [benchmark.USUAL_BLOCK]), settings)
+    return cells.definitions(cells.edited(notebook, [benchmark.USUAL_BLOCK]))
 
 
 def test_the_usual_way_has_its_layers_in_the_usual_order(notebook):
@@ -53,7 +53,20 @@ def test_an_epoch_takes_some_time(way):
     assert 0 < benchmark.measure(way, count=256) < 60
 
 
+@pytest.mark.parametrize(
+    ("way", "augmented"), [(report.USUAL, True), (report.USUAL_WITHOUT_AUGMENTATION, False)]
+)
+def test_the_usual_ways_train_the_usual_network_and_differ_in_augmentation(way, augmented):
+    with patch.object(benchmark, "epoch_usual", return_value=1.0) as epoch_usual:
+        assert benchmark.measure(way, count=256) == 1.0
+    for names, _, is_augmented in (call.args for call in epoch_usual.call_args_list):
+        assert any(type(layer) is nn.Dropout for layer in names["Net"]())
+        assert is_augmented == augmented
+    counts = [call.args[1] for call in epoch_usual.call_args_list]
+    assert counts == [benchmark.WARM_UP, 256]
+
+
 def test_a_training_step_calls_few_operators_and_waits_once():
     calls, reads = benchmark.count_operators()
-    assert calls <= 1_000
-    assert reads <= 1
+    assert 0 < calls <= 1_000
+    assert reads == 1

@@ -110,7 +110,7 @@ def test_cells_do_not_end_the_kernel_and_are_plain_python(notebook):
 
 CALLS = [
     "python3 -m venv",
-    "pip is active",
+    "pip is active",  # from the activate script that TOOL writes
     "pip install -r requirements.txt",
     "ruff check .",
     "ruff format --check .",
@@ -256,7 +256,7 @@ def packages(code):
     return {distributions[name][0] for name in imported if name in distributions}
 
 
-def test_every_requirement_has_a_version(notebook):
+def test_every_requirement_has_a_version():
     lines = read("requirements.txt").splitlines()
     requirements = [line for line in lines if line and not line.startswith("#")]
     assert len(pinned(read("requirements.txt"))) == len(requirements)
@@ -300,6 +300,9 @@ def test_every_text_file_is_opened_as_utf_8():
             if isinstance(node, ast.Call) and opens_a_text_file(node):
                 encodings = [each.value for each in node.keywords if each.arg == "encoding"]
                 assert [each.value for each in encodings] == ["utf-8"], (path, node.lineno)
+
+
+# What else could hide a failure
 
 
 def test_the_workflow_hands_nothing_else_to_its_steps(workflow):

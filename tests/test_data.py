@@ -259,7 +259,7 @@ BY_HAND = [  # the name that the file of training images has, and whether it is 
 
 
 @pytest.mark.parametrize("name, packed", BY_HAND)
-def test_files_unpacked_by_hand_are_found(tiny, tmp_path, name, packed):
+def test_files_put_there_by_hand_are_found_packed_or_misnamed(tiny, tmp_path, name, packed):
     content = tiny.files[TRAIN_IMAGES]
     write(tmp_path, tiny.without(TRAIN_IMAGES))
     path = tmp_path / name

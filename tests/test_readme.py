@@ -10,12 +10,12 @@ import renew
 import report
 
 README = renew.README.read_text(encoding="utf-8")
-MAINTAINERS = renew.MAINTAINERS.read_text(encoding="utf-8")
+MAINTAINERS = renew.TESTS_README.read_text(encoding="utf-8")
 RECORDS = (cells.ROOT / "tests" / "records" / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = [
     pytest.param(renew.README.parent, README, id="README.md"),
-    pytest.param(renew.MAINTAINERS.parent, MAINTAINERS, id="tests/README.md"),
-    pytest.param(renew.MAINTAINERS.parent / "records", RECORDS, id="tests/records/README.md"),
+    pytest.param(renew.TESTS_README.parent, MAINTAINERS, id="tests/README.md"),
+    pytest.param(renew.TESTS_README.parent / "records", RECORDS, id="tests/records/README.md"),
 ]
 ADVICE = "Run `python tests/tools/renew.py --text`, or without --text if code has changed."
 
@@ -83,10 +83,13 @@ def test_commands_name_programs_that_exist(folder, text):
         assert (cells.ROOT / name).is_file(), name
 
 
-@pytest.mark.parametrize("pattern", ["tools/*.py", "test_*.py", "records/*.csv"])
-def test_maintainers_find_every_file_by_its_name(pattern):
+@pytest.mark.parametrize(
+    ("pattern", "entry"),
+    [("tools/*.py", "| `tools/{}` |"), ("test_*.py", "`{}`"), ("records/*.csv", "| `{}` |")],
+)
+def test_maintainers_find_every_file_by_its_name(pattern, entry):
     for path in sorted((cells.ROOT / "tests").glob(pattern)):
-        assert path.name in MAINTAINERS + RECORDS, path.name
+        assert entry.format(path.name) in MAINTAINERS + RECORDS, path.name
 
 
 def test_the_readme_s_pictures_have_the_texts_of_their_cells(notebook):

@@ -27,7 +27,7 @@ def place(tmp_path, monkeypatch):
     (tmp_path / "tests.md").write_text("<!-- greeting -->\n<!-- end -->\n", encoding="utf-8")
     (tmp_path / "images").mkdir()
     monkeypatch.setattr(renew, "README", tmp_path / "README.md")
-    monkeypatch.setattr(renew, "MAINTAINERS", tmp_path / "tests.md")
+    monkeypatch.setattr(renew, "TESTS_README", tmp_path / "tests.md")
     monkeypatch.setattr(renew, "IMAGES", tmp_path / "images")
     monkeypatch.setattr(cells, "NOTEBOOK", tmp_path / "notebook.ipynb")
     monkeypatch.setitem(report.BLOCKS, "greeting", lambda notebook: "Hello.")

@@ -28,6 +28,7 @@ VERSIONS = """python,torch,torchvision,machine,code,accuracy,loss,time
 
 @pytest.fixture
 def records(records, tmp_path):
+    """The shared fixture's empty records, with a benchmark and a run of other versions."""
     (tmp_path / "benchmark.csv").write_text(BENCHMARK, encoding="utf-8")
     (tmp_path / "versions.csv").write_text(VERSIONS, encoding="utf-8")
     return records
@@ -47,13 +48,15 @@ def tiny_study(records):
 @pytest.fixture
 def saved():
     """A notebook that holds the outputs of a run."""
-    printed = "file.pt: loss 0.0123, 9962 correct\n"
-    printed += "Test accuracy, last epoch: 99.62 %\nTraining: 226 s, 11.9 s per epoch\n"
-    parameters = nbformat.v4.new_code_cell("EPOCHS = 19", id="parameters")
-    time = nbformat.v4.new_code_cell(
-        "", id="time", outputs=[nbformat.v4.new_output("stream", text=printed)]
-    )
-    notebook = nbformat.v4.new_notebook(cells=[parameters, time])
+    printed = {
+        "reload": "file.pt: loss 0.0123, 9962 correct\n",
+        "time": "Test accuracy, last epoch: 99.62 %\nTraining: 226 s, 11.9 s per epoch\n",
+    }
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells.append(nbformat.v4.new_code_cell("EPOCHS = 19", id="parameters"))
+    for name, text in printed.items():
+        outputs = [nbformat.v4.new_output("stream", text=text)]
+        notebook.cells.append(nbformat.v4.new_code_cell(id=name, outputs=outputs))
     notebook.metadata["saved_run"] = {
         "machine": "X, 2 threads",
         "code": CODE,
@@ -86,9 +89,34 @@ def test_a_seed_that_misses_the_gate_is_counted(records, saved):
     assert "at most 21.6 % of all seeds fail" in text
 
 
-@pytest.mark.parametrize("name", ["title", "study", "study-full", "history", "baseline"])
+def test_the_gate_is_so_many_standard_deviations_away(records, saved):
+    records.add_seeds(TEST, RECIPE, [9_943, 9_944, 9_945])
+    text = report.title(saved)
+    assert "over the seeds its mean is 99.440 %" in text
+    assert "is 0.010 points" in text
+    assert "So 99.40 % lies 4.0 standard deviations below the mean." in text
+
+
+@pytest.mark.parametrize(
+    "ends", [[9_944], [9_944, 9_944], [9_941, 9_943]], ids=["one", "equal", "near the gate"]
+)
+def test_without_a_spread_or_a_wide_margin_nothing_is_said_of_them(records, saved, ends):
+    records.add_seeds(TEST, RECIPE, ends)
+    assert "standard deviation" not in report.title(saved)
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("title", "mean 99.51 %"),
+        ("study", "99.51"),
+        ("study-full", "99.51"),
+        ("history", "99.51"),
+        ("baseline", "ends at 99.00 % on average"),
+    ],
+)
 def test_after_a_change_of_the_code_the_published_runs_are_shown_and_said_to_be_earlier(
-    tiny_study, saved, monkeypatch, name
+    tiny_study, saved, monkeypatch, name, number
 ):
     monkeypatch.setattr(cells, "fingerprint", lambda *_: "changed")
     tiny_study.add_seeds(TEST, RECIPE, [9_950, 9_951, 9_952], code="old code")
@@ -98,7 +126,7 @@ def test_after_a_change_of_the_code_the_published_runs_are_shown_and_said_to_be_
     )
     text = report.BLOCKS[name](saved)
     assert report.EARLIER in text
-    assert "99.51" in text or name == "baseline"
+    assert number in text
 
 
 def test_the_sentences_say_what_the_same_table_shows(tiny_study, saved, monkeypatch):
@@ -120,7 +148,7 @@ def test_how_training_starts_without_batch_normalisation(records, saved):
         recording.append_run(run(TEST, "no batch normalisation", seed), rows)
     text = report.batch_normalisation(saved)
     assert "After the first epoch, 2 of the 3 networks had exactly 1,135" in text
-    assert "still no better after 2 epochs" in text
+    assert "One of them was still no better after 2 epochs" in text
     assert "They end at 99.40 % on average; with BN it is 99.60 %" in text
 
 
@@ -156,7 +184,7 @@ def test_the_time_to_99_40_is_compared_with_that_of_the_answer_s_recipe(records,
     assert "this notebook needs 2 epochs (median of 3 seeds), 20 s" in text
     assert "The recipe of the published answer needs 5 (median of 3 seeds)." in text
     assert "takes only 20.0 s, and all of them 100 s: **5.0 times** as long" in text
-    assert "It first reaches 99.40 % in epoch 5 (median)." in report.baseline(saved)
+    assert "At least half of the seeds need 5 epochs or fewer to 99.40 %." in report.baseline(saved)
 
 
 def test_a_recipe_that_does_not_reach_99_40_has_no_time_to_it(records, saved):
@@ -177,12 +205,6 @@ def test_names_of_variants_are_never_altered(records, saved, monkeypatch):
     records.add_seeds(study, "no infinity, ±inf", [9_930] * 3)
     text = report.study_text(study, saved)
     assert "| no infinity, ±inf " in text
-
-
-def test_every_column_has_its_own_name(tiny_study, saved):
-    head = report.study_full(saved).splitlines()[0]
-    names = [name.strip() for name in head.strip("|").split("|")]
-    assert len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize(("threads", "words"), [(1, "1 thread,"), (2, "2 threads,")])
@@ -215,12 +237,10 @@ def test_the_notebook_s_numbers_fit_into_a_cell(records, saved):
         if not variant.runs_of:
             records.add_seeds(TEST, variant.name, [9_950] * variant.seeds, unaveraged=9_930)
     lines = report.study_data(saved).splitlines()
-    assert len(lines) <= 22  # the cell has at most 25, with the marks and a comment
     assert max(len(line) for line in lines) <= 90
 
 
 def test_a_missing_number_is_left_empty(records, saved):
-    records.add(TEST, RECIPE)
     records.add_seeds(TEST, "no dropout", [1_135] * 3)
     records.add_seeds(TEST, RECIPE, [9_950] * 3)
     (line,) = re.findall(r".*no dropout.*", report.study_full(saved))
@@ -231,6 +251,12 @@ def test_a_missing_number_is_left_empty(records, saved):
 def test_a_notebook_without_outputs_is_an_error_that_says_what_to_do():
     with pytest.raises(ValueError, match="run renew.py"):
         report.saved_run(nbformat.v4.new_notebook())
+
+
+def test_printed_words_that_are_not_found_are_an_error_that_names_the_cells(saved):
+    saved.cells[-1].outputs[0].text = "Test accuracy: 99.62 %\n"
+    with pytest.raises(ValueError, match="The cells reload and time print other words"):
+        report.saved_run(saved)
 
 
 @pytest.mark.parametrize(
@@ -252,7 +278,7 @@ def test_an_unknown_name_is_an_error_that_names_it():
         report.fill("<!-- greetings -->\n<!-- end -->\n", None)
 
 
-def test_epochs_that_are_missing_leave_no_warning(records, saved):
+def test_runs_that_all_broke_off_did_not_learn_and_cause_no_warning(records, saved):
     records.add_seeds(TEST, RECIPE, [9_950, 9_951, 9_952])
     for seed in range(3):
         recording.append_run(run(TEST, "no dropout", seed), epochs(count=seed))

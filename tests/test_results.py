@@ -99,14 +99,14 @@ def test_an_edited_variant_s_old_runs_are_not_shown(records):
     assert PART not in results.outcome(TEST, None).groups
 
 
-def test_without_averaging_the_recipe_s_own_runs_are_judged_by_the_network_in_training(records):
+def test_without_averaging_the_recipe_s_own_runs_are_judged_by_the_unaveraged_network(records):
     records.add_seeds(TEST, RECIPE, [9_950, 9_951, 9_955], unaveraged=9_940)
     group = results.outcome(TEST, None).groups["no weight averaging"]
     assert group.runs["accuracy"].tolist() == [99.40] * 3
     assert group.pairs["accuracy_recipe"].tolist() == [99.50, 99.51, 99.55]
 
 
-def test_runs_whose_network_in_training_was_not_recorded_do_not_show_its_results(records):
+def test_runs_whose_unaveraged_network_was_not_recorded_do_not_show_its_results(records):
     records.add_seeds(TEST, RECIPE, [9_950, 9_951, 9_955])
     assert "no weight averaging" not in results.outcome(TEST, None).groups
 

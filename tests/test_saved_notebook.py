@@ -140,7 +140,8 @@ def test_training_and_test_accuracy_differ_not_much_more_than_by_chance_as_the_t
 ):
     lines = r"averaged network, (?:training|test) images +[\d.]+  ([\d.]+)%"
     training, test = [float(percent) / 100 for percent in re.findall(lines, printed["gap"])]
-    variance = training * (1 - training) / 60_000 + test * (1 - test) / 10_000
+    together = (60_000 * training + 10_000 * test) / 70_000  # if both are samples of one kind
+    variance = together * (1 - together) * (1 / 60_000 + 1 / 10_000)
     chance = 1.96 * variance**0.5  # 95 % of such differences are smaller
     text = cells.cell(notebook, "gap-see").source
     assert f"differ by {100 * chance:.2f} points by chance alone (95 % interval)" in text

@@ -7,7 +7,7 @@ import recording
 import study
 from variants import RECIPE, UNAVERAGED, Study, Variant
 
-from made_up_records import CODE, HERE
+from made_up_records import CODE, MACHINE
 
 SMALL = Study(
     name="small",
@@ -22,10 +22,10 @@ SMALL = Study(
 ELSEWHERE = {"processor": "Y"}
 
 
-def jobs(names=None, seeds=None, code=CODE):
+def jobs(names=None, seeds=None):
     """Return what this machine has to run."""
-    machine = [HERE[column] for column in recording.SAME_IN_A_PAIR]
-    return study.Schedule(SMALL, recording.read_runs(), code, machine).jobs(names, seeds)
+    machine = [MACHINE[column] for column in recording.SAME_IN_A_PAIR]
+    return study.Schedule(SMALL, recording.read_runs(), CODE, machine).jobs(names, seeds)
 
 
 def test_seed_by_seed_the_recipe_comes_first_and_its_other_seeds_last(empty_records):

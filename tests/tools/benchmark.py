@@ -1,7 +1,8 @@
 """Time an epoch of the notebook beside one as such notebooks are usually written.
 
-`python tests/tools/benchmark.py` measures both in turns, each time in a new process, counts the
-notebook's operator calls, and writes tests/records/benchmark.csv.
+`python tests/tools/benchmark.py` measures the notebook's way and the usual one, this with and
+without augmentation, in turns, each time in a new process. It counts the notebook's operator
+calls, and writes tests/records/benchmark.csv.
 """
 
 import argparse
@@ -78,7 +79,7 @@ def epoch_usual(names, count, augmented=True):
         loss = F.nll_loss(network(images.to(DEVICE)), labels.to(DEVICE))
         loss.backward()
         optimizer.step()
-        loss.item()
+        loss.item()  # for a log, as is usual
     return time.perf_counter() - start
 
 
@@ -125,7 +126,7 @@ def main():
     conditions = {
         "code": cells.fingerprint(cells.read(), cells.TRAINING),
         "threads": torch.get_num_threads(),
-        **recording.machine(),
+        **recording.processor_and_versions(),
     }
     rows = [{"measure": name, "value": round(value, 2), **conditions} for name, value in measures]
     path = recording.FOLDER / "benchmark.csv"

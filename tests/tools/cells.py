@@ -78,7 +78,8 @@ def cell(notebook, identifier):
 def edited(notebook, edits):
     """Return a copy of notebook with these edits, made one after the other.
 
-    Raises ValueError where an old text is missing, or is there more than once.
+    Raises ValueError where an old text is missing, or is there more than once, and KeyError
+    where a cell is missing.
     """
     notebook = copy.deepcopy(notebook)
     for edit in edits:

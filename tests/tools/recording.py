@@ -1,4 +1,4 @@
-"""Read and write tests/records/: one file has a row for each training, one for each epoch."""
+"""Read and write tests/records/, whose README.md says what a row of each file is."""
 
 import contextlib
 import csv
@@ -15,13 +15,13 @@ FOLDER = cells.ROOT / "tests" / "records"
 # The code, by its name in codes.csv, whose rows are shown where the present code has none.
 PUBLISHED = "third version"
 
-# What must be equal where two runs are compared with each other as a pair.
+# What must be equal where two runs are compared as a pair: these three are called the machine.
 SAME_IN_A_PAIR = ["processor", "threads", "torch"]
 RUN_COLUMNS = [
     "run",  # a number, the same in both files
     "study",
     "variant",
-    "variant_hash",  # of the variant's settings and edits; empty for runs of before
+    "variant_hash",  # of the variant's settings and edits; empty for the first two versions
     "seed",
     "code",  # the fingerprint of the notebook's cells for training
     "parameters",
@@ -37,7 +37,7 @@ EPOCH_COLUMNS = [
     "epoch",
     "loss",
     "correct",  # of 10,000
-    "unaveraged_loss",  # of the unaveraged network; empty for runs of before
+    "unaveraged_loss",  # of the unaveraged network; empty for the first two versions
     "unaveraged_correct",
 ]
 
@@ -45,8 +45,8 @@ EPOCH_COLUMNS = [
 READ_AS_TEXT = ["variant_hash", "code", "python", "torch", "torchvision"]
 
 
-def machine():
-    """Return processor, Python, torch and torchvision by name, as the records hold them."""
+def processor_and_versions():
+    """Return the processor and the versions of Python, torch and torchvision, by column."""
     processor = platform.processor()
     with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
         for line in file:
@@ -62,7 +62,10 @@ def machine():
 
 
 def read(name, columns=None):
-    """Return the file of this name as a table; without the file, an empty one with columns."""
+    """Return the file of this name as a table; without the file, an empty one with columns.
+
+    Raises FileNotFoundError where there is neither the file nor columns.
+    """
     path = FOLDER / name
     if columns and not path.exists():
         return pd.DataFrame(columns=columns)
@@ -81,7 +84,7 @@ def read_epochs():
 
 
 def code_names():
-    """Return the names of earlier code, by its fingerprint."""
+    """Return the names that codes.csv has for code, by its fingerprint."""
     codes = read("codes.csv")
     return dict(zip(codes["code"], codes["name"], strict=True))
 
@@ -114,7 +117,7 @@ def append_run(run, epochs):
     """Record one run, a dictionary with all RUN_COLUMNS but the number, and its epochs.
 
     The epochs are written first. After a crash in between they belong to no run, and are
-    ignored.
+    ignored. Raises filelock.Timeout where another process holds the lock for a minute.
     """
     # The operating system gives the lock back, however its holder ended.
     with FileLock(FOLDER / "lock", timeout=60):

@@ -16,7 +16,7 @@ import report
 import torch
 
 README = cells.ROOT / "README.md"
-MAINTAINERS = cells.ROOT / "tests" / "README.md"
+TESTS_README = cells.ROOT / "tests" / "README.md"
 IMAGES = cells.ROOT / "images"
 VERSION_COLUMNS = ["python", "torch", "torchvision", "machine", "code", "accuracy", "loss", "time"]
 
@@ -31,7 +31,8 @@ def execute(notebook):
         on_cell_start=lambda cell, cell_index: print(f"Cell {cell_index}: {cell.id}"),
     )
     client.execute()
-    here = recording.machine()
+    here = recording.processor_and_versions()
+    # The cell device says how many there are.
     threads = re.search(r"\d+ threads?", cells.printed(notebook)["device"])[0]
     parts = [here["processor"], threads]
     if torch.cuda.is_available():
@@ -70,7 +71,7 @@ def renew_text(notebook):
     fill_cells(notebook, "markdown")
     cells.write(notebook)
     fill_file(README, notebook)
-    fill_file(MAINTAINERS, notebook)
+    fill_file(TESTS_README, notebook)
     readme = README.read_text(encoding="utf-8")
     return problems + figures.write(notebook, readme, IMAGES)
 

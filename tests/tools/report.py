@@ -30,7 +30,7 @@ TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-TEMPLATES.globals.update(EARLIER=EARLIER, inf=inf)
+TEMPLATES.globals.update(EARLIER=EARLIER, WITHOUT_FC=variants.WITHOUT_FC, inf=inf)
 
 
 def render(template, **values):
@@ -62,7 +62,7 @@ def in_threads(number):
 
 
 def machines(rows):
-    """Return a list of the machines and versions that made rows, each with its number of rows."""
+    """Return how many of the rows each machine made, by its description with all versions."""
     found = {}
     for row in rows.to_dict("records"):
         name = (
@@ -126,11 +126,11 @@ def full_row(outcome, group):
 
 def verdicts(outcome):
     """Return the names of the variants that end less accurate, more so, or neither."""
-    found = {"lower": [], "higher": [], "equal": []}
+    found = {"lower": [], "higher": [], "not_shown": []}
     for name, changes in outcome.changes.items():
         change = changes["accuracy"]
         if not change.beyond_chance:
-            found["equal"].append(name)
+            found["not_shown"].append(name)
         elif change.mean < 0:
             found["lower"].append(name)
         else:
@@ -161,13 +161,18 @@ def headline(outcome):
     """Return what the recipe's seeds reached."""
     runs = outcome.recipe.runs
     failed = int((~runs["passed"]).sum())
+    standard_deviation = runs["last_four"].std()
+    margin = runs["last_four"].mean() - results.REQUIRED / 100
     return {
         "seeds": len(runs),
         "passed": len(runs) - failed,
         "most_that_fail": stats.most_that_fail(failed, len(runs)),
         "mean": runs["accuracy"].mean(),
         "worst": runs["accuracy"].min(),
-        "last_four": runs["last_four"].min(),
+        "worst_of_last_four": runs["last_four"].min(),
+        "mean_of_last_four": runs["last_four"].mean(),
+        "standard_deviation": standard_deviation,
+        "margin": margin / standard_deviation if standard_deviation > 0 else None,
         "parameters": runs["parameters"].iloc[0],
     }
 
@@ -198,8 +203,8 @@ def baseline(notebook):
         best=runs["accuracy"].max(),
         worst=runs["accuracy"].min(),
         enough=int((runs["correct"] >= results.REQUIRED).sum()),
-        last_four=int((runs["last_four"] > results.REQUIRED / 100).sum()),
-        first_epoch=in_epochs(runs["first_epoch"].median()),
+        enough_in_last_four=int((runs["last_four"] > results.REQUIRED / 100).sum()),
+        first_epoch=in_epochs(runs["first_epoch"].quantile(interpolation="lower")),  # median
         never=int((runs["first_epoch"] == inf).sum()),
     )
 
@@ -211,13 +216,15 @@ def batch_normalisation(notebook):
         return "Training without batch normalisation was not measured with this code."
     group = outcome.groups[variants.WITHOUT_BN]
     stuck = group.runs["stuck"]
+    latest = int(group.learnt["stuck"].max()) if len(group.learnt) else 0
     return render(
         "batch-normalisation.md.j2",
         outcome=outcome,
         runs=len(group.runs),
         failed=group.failed,
         stuck=int((stuck > 0).sum()),
-        latest=int(group.learnt["stuck"].max()) if len(group.learnt) else 0,
+        latest=latest,
+        slowest=int((group.learnt["stuck"] == latest).sum()),
         same_answer=results.SAME_ANSWER,
         mean=group.learnt["accuracy"].mean(),
         mean_with=outcome.recipe.runs["accuracy"].mean(),
@@ -255,14 +262,14 @@ def speed(notebook):
         "seeds": len(outcome.recipe.runs),
         "first_epoch": outcome.recipe.runs["first_epoch"].median(),
         "epochs": epochs_of(notebook),
-        "baseline_seeds": 0,
+        "answers_recipe_seeds": 0,
     }
     if variants.ANSWERS_RECIPE in outcome.groups:
         first_epochs = outcome.groups[variants.ANSWERS_RECIPE].runs["first_epoch"]
-        values["baseline_seeds"] = len(first_epochs)
-        values["baseline_first_epoch"] = first_epochs.median()
-        values["baseline_reached"] = int((first_epochs < inf).sum())
-        values["plain"] = seconds[USUAL_WITHOUT_AUGMENTATION]
+        values["answers_recipe_seeds"] = len(first_epochs)
+        values["answers_recipe_first_epoch"] = first_epochs.median()
+        values["answers_recipe_reached"] = int((first_epochs < inf).sum())
+        values["usual_without_augmentation"] = seconds[USUAL_WITHOUT_AUGMENTATION]
     return render("speed.md.j2", outcome=outcome, is_earlier=is_earlier(rows, notebook), **values)
 
 
@@ -295,12 +302,14 @@ def saved_run(notebook):
 
     Raises ValueError where it holds no whole run.
     """
-    printed = "".join(cells.printed(notebook).values())
-    accuracy = re.search(r"last epoch: ([\d.]+ %)", printed)
-    loss = re.search(r"loss ([\d.]+), \d+ correct", printed)
-    time = re.search(r"Training: (\d+ s), ", printed)
-    if "saved_run" not in notebook.metadata or None in (accuracy, loss, time):
+    printed = cells.printed(notebook)
+    if "saved_run" not in notebook.metadata or not printed.get("time"):
         raise ValueError("The notebook has no outputs of a whole run: run renew.py.")
+    loss = re.search(r"loss ([\d.]+), \d+ correct", printed["reload"])
+    accuracy = re.search(r"last epoch: ([\d.]+ %)", printed["time"])
+    time = re.search(r"Training: (\d+ s), ", printed["time"])
+    if None in (accuracy, loss, time):
+        raise ValueError("The cells reload and time print other words than are sought here.")
     results_of_run = {"accuracy": accuracy[1], "loss": loss[1], "time": time[1]}
     return notebook.metadata["saved_run"] | results_of_run
 
@@ -339,13 +348,14 @@ def history(notebook):
         if code != outcome.code and len(of_code):
             ended = results.results(of_code, epochs[epochs["run"].isin(of_code["run"])])
             groups[name] = ended.drop_duplicates("seed")
-    comparisons = len(groups) * 2  # accuracy and loss
+    measures = ("accuracy", "loss")
+    comparisons = len(groups) * len(measures)
     shown = outcome.recipe.runs
     name = recording.code_names().get(outcome.code, "this version")
     rows = [history_row(name, shown, {"accuracy": "", "loss": ""})]
     for name, ended in groups.items():
         changes = {}
-        for measure in ("accuracy", "loss"):
+        for measure in measures:
             change = stats.unpaired(shown[measure], ended[measure], comparisons)
             changes[measure] = format_change(change, DIGITS[measure])
         rows.append(history_row(name, ended, changes))

@@ -11,10 +11,10 @@ import variants
 
 REQUIRED = 9_940  # correct answers of 10,000
 SAME_ANSWER = 1_135  # right if every image is taken for a one, as many as there are ones
-LEARNT = 5_000  # a run that ends with fewer did not learn
-EARLY = 5  # after this epoch, the loss is compared as well
+LEARNT = 5_000  # a run that ends with fewer did not learn; so says the cell study-picture, too
+EARLY = 5  # after this epoch, the loss is compared as well; report.py and study.md.j2 name it
 FEWEST_PAIRS = 5  # a variant with fewer is not shown
-MEASURES = ("accuracy", "loss", "early_loss")  # what is compared
+MEASURES = ("accuracy", "loss", "early_loss")  # what is compared; study.md.j2 names them
 
 
 @dataclass(frozen=True)
@@ -60,16 +60,20 @@ class Outcome:
 def results(runs, epochs, judged=variants.AVERAGED):
     """Return runs with what each ended with, as judged by one of the two networks.
 
-    accuracy is in per cent; first_epoch is that of 99.40 %, or infinite; last_four is the
-    worst accuracy of the last four epochs; stuck is after how many epochs every image still
-    was taken for a one, as the count suggests. A missing epoch has no right answers.
+    epochs may hold those of other runs. The table has a row for each run, by its number.
+    correct, accuracy (in per cent) and loss are those of the last epoch, early_loss is that
+    after epoch EARLY; first_epoch is that of 99.40 %, or infinite; last_four is the worst
+    accuracy of the last four epochs; stuck is after how many epochs every image still was taken
+    for a one, as the count suggests. A missing epoch has no right answers.
+    Raises ValueError where epochs is empty.
     """
     if epochs.empty:
         raise ValueError("No run of this code finished an epoch: lower LEARNING_RATE.")
+    # Of all runs: where each run of a variant broke off, none of its epochs is the last one.
     last = epochs["epoch"].max()
     epochs = epochs[epochs["run"].isin(runs["run"])]
     if judged == variants.UNAVERAGED:
-        unknown = epochs[epochs["unaveraged_correct"].isna()]["run"]  # runs of before
+        unknown = epochs[epochs["unaveraged_correct"].isna()]["run"]  # the first two versions
         runs = runs[~runs["run"].isin(unknown)]
         epochs = epochs.assign(loss=epochs["unaveraged_loss"], correct=epochs["unaveraged_correct"])
     # A row for each run and a column for each epoch, those too that are missing.
@@ -144,7 +148,7 @@ def results_of(variant, study, runs, epochs):
 
 
 def shown_variants(study, runs):
-    """Return the study's variants, and then those that only runs of before have."""
+    """Return the study's variants, and then those that only runs without a hash have."""
     known = [variant.name for variant in study.variants]
     others = runs[~runs["variant"].isin(known) & (runs["variant_hash"] == "")]
     return [*study.variants, *(variants.Variant(name, "") for name in others["variant"].unique())]

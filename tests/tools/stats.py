@@ -6,8 +6,8 @@ from math import inf
 import numpy as np
 from scipy import stats
 
-ERROR = 0.05  # the chance of any wrong claim in a table
-TESTS = 2  # for each comparison: Student's t, and a test of ranks
+ERROR = 0.05  # the chance of any wrong claim in a table; the templates say 95 %
+TESTS = 2  # for each comparison: Student's t, and a test of ranks; study.md.j2 names both
 
 
 @dataclass(frozen=True)
@@ -70,4 +70,4 @@ def change(mean, uncertainty, p_value, level):
 def most_that_fail(failed, count):
     """Return the share that fails at most, with 95 % confidence, if failed of count did."""
     test = stats.binomtest(failed, count, alternative="less")
-    return test.proportion_ci(0.95, "exact").high
+    return test.proportion_ci(1 - ERROR, "exact").high

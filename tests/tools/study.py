@@ -45,7 +45,12 @@ def run_silently(notebook, names, identifier):
 
 
 def hold_out(names, seed):
-    """Put another block of 10,000 training images, by seed, in the test set's place."""
+    """Put a block of 10,000 training images, by seed, in the test set's place; train on the rest.
+
+    Raises ValueError for seeds above 9: seed 10 would hold out the block of seed 0 again.
+    """
+    if seed > 9:
+        raise ValueError("Held-out images are there for the seeds 0 to 9 only.")
     for kind in ("images", "labels"):
         data = names[f"train_{kind}"].roll(6_000 * seed, dims=0)
         names[f"train_{kind}"], names[f"test_{kind}"] = data.split(50_000)
@@ -73,7 +78,7 @@ def train(notebook, study, variant, seed):
         "parameters": sum(p.numel() for p in names["model"].parameters()),
         "seconds": round(statistics.median([result.seconds for result in history] or [0]), 1),
         "threads": torch.get_num_threads(),
-        **recording.machine(),
+        **recording.processor_and_versions(),
     }
     epochs = [
         {
@@ -160,7 +165,8 @@ class Schedule:
     def jobs(self, names=None, seeds=None):
         """Return what to train, in order: (name of the variant, seed).
 
-        names and seeds choose variants and seeds; without them the study's own are used.
+        names and seeds choose variants and seeds; without them the study's own are used. With
+        a variant comes the recipe's run of its pair, where it is missing.
         """
         names = names or [variant.name for variant in self.study.variants]
         chosen = [self.study.variant(name) for name in names]
@@ -200,7 +206,12 @@ def parse(arguments):
         const=variants.HELD_OUT.name,
         help="short for --study held-out",
     )
-    parser.add_argument("--variants", nargs="+", metavar="NAME", help="all by default")
+    parser.add_argument(
+        "--variants",
+        nargs="+",
+        metavar="NAME",
+        help="all by default; the recipe's runs of their pairs are added",
+    )
     parser.add_argument(
         "--seeds", type=int, nargs="+", metavar="N", help="by default, those that are missing"
     )
@@ -216,13 +227,16 @@ def parse(arguments):
 
 
 def main(arguments=None, work=train):
-    """Run what the records lack, one run a core; return how many runs failed."""
+    """Run what the records lack, one run a core; return how many runs failed.
+
+    work makes one run, as train does; tests put something else in its place.
+    """
     options = parse(arguments)
     study = variants.STUDIES[options.study]
     notebook = cells.read()  # once: it may change while the study runs
     code = cells.fingerprint(notebook, cells.TRAINING)
-    here = recording.machine() | {"threads": 1}
-    machine = [here[column] for column in recording.SAME_IN_A_PAIR]
+    conditions = recording.processor_and_versions() | {"threads": 1}
+    machine = [conditions[column] for column in recording.SAME_IN_A_PAIR]
     schedule = Schedule(study, recording.read_runs(), code, machine)
     jobs = schedule.jobs(options.variants, options.seeds)
     print(f"{len(jobs)} runs to do for the study {study.name!r}.")

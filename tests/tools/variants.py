@@ -1,7 +1,7 @@
 """What the studies compare: the full recipe, and variants of it.
 
 A study is a list of variants; the first is the one that all others are compared with. To add a
-variant, a plan of the network or a whole study, add it here: everything else follows.
+variant, a plan of the network or a whole study, add it here: schedule and tables follow.
 """
 
 import hashlib
@@ -14,6 +14,8 @@ from cells import Edit
 RECIPE = "full recipe"
 ANSWERS_RECIPE = "the answer's recipe"
 WITHOUT_BN = "no batch normalisation"
+WITHOUT_FC = "no fully connected layer"
+# The two networks of a training.
 AVERAGED, UNAVERAGED = "averaged network", "unaveraged network"
 
 
@@ -25,7 +27,7 @@ class Variant:
     instead: str  # what takes the place of what is left out, as the tables say it
     settings: dict = field(default_factory=dict)  # in the place of the notebook's
     edits: tuple[Edit, ...] = ()  # of the notebook's cells
-    seeds: int = 10
+    seeds: int = 10  # of the recipe; of another variant, how many pairs are wanted
     judged: str = AVERAGED  # the network whose results count
     runs_of: str = ""  # the variant whose runs are looked at, if it needs none of its own
 
@@ -81,7 +83,7 @@ TEST = Study(
             edits=(Edit("net", f"{GAP},", ""), Edit("net", "nn.Linear(", "nn.Linear(4 * ")),
         ),
         Variant(
-            "no fully connected layer",
+            WITHOUT_FC,
             "a 1 x 1 convolution before the pooling, which computes the same function",
             edits=(
                 Edit("net", f"{GAP},", ""),
