@@ -32,11 +32,11 @@ def execute(notebook):
     )
     client.execute()
     here = recording.processor_and_versions()
-    # The cell device says how many there are.
-    threads = re.search(r"\d+ threads?", cells.printed(notebook)["device"])[0]
-    parts = [here["processor"], threads]
+    parts = [here["processor"]]
     if torch.cuda.is_available():
-        parts.insert(1, torch.cuda.get_device_name())
+        parts.append(torch.cuda.get_device_name())
+    # The cell device says how many threads there are.
+    parts.append(re.search(r"\d+ threads?", cells.printed(notebook)["device"])[0])
     notebook.metadata["saved_run"] = {
         "machine": ", ".join(parts),
         "code": cells.fingerprint(notebook),

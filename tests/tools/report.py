@@ -160,17 +160,18 @@ def study_text(study, notebook, is_full=True):
 def headline(outcome):
     """Return what the recipe's seeds reached."""
     runs = outcome.recipe.runs
+    last_four = runs["last_four"]
     failed = int((~runs["passed"]).sum())
-    standard_deviation = runs["last_four"].std()
-    margin = runs["last_four"].mean() - results.REQUIRED / 100
+    standard_deviation = last_four.std()
+    margin = last_four.mean() - results.REQUIRED / 100
     return {
         "seeds": len(runs),
         "passed": len(runs) - failed,
         "most_that_fail": stats.most_that_fail(failed, len(runs)),
         "mean": runs["accuracy"].mean(),
         "worst": runs["accuracy"].min(),
-        "worst_of_last_four": runs["last_four"].min(),
-        "mean_of_last_four": runs["last_four"].mean(),
+        "worst_of_last_four": last_four.min(),
+        "mean_of_last_four": last_four.mean(),
         "standard_deviation": standard_deviation,
         "margin": margin / standard_deviation if standard_deviation > 0 else None,
         "parameters": runs["parameters"].iloc[0],
@@ -203,7 +204,7 @@ def baseline(notebook):
         best=runs["accuracy"].max(),
         worst=runs["accuracy"].min(),
         enough=int((runs["correct"] >= results.REQUIRED).sum()),
-        enough_in_last_four=int((runs["last_four"] > results.REQUIRED / 100).sum()),
+        passed=int(runs["passed"].sum()),
         first_epoch=in_epochs(runs["first_epoch"].quantile(interpolation="lower")),  # median
         never=int((runs["first_epoch"] == inf).sum()),
     )
@@ -352,7 +353,7 @@ def history(notebook):
     comparisons = len(groups) * len(measures)
     shown = outcome.recipe.runs
     name = recording.code_names().get(outcome.code, "this version")
-    rows = [history_row(name, shown, {"accuracy": "", "loss": ""})]
+    rows = [history_row(name, shown, dict.fromkeys(measures, ""))]
     for name, ended in groups.items():
         changes = {}
         for measure in measures:
