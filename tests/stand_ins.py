@@ -24,13 +24,15 @@ class ScriptedTraining:
     """Runs the notebook's training cell, but with stand-ins for the functions that it calls.
 
     script has a dictionary for each epoch (see epoch), or an exception to raise instead.
-    The stand-ins note what they were given in trained and evaluated.
+    The stand-ins note what they were given in trained and evaluated, and in optimizer_groups
+    what the optimizer was set to in each epoch.
     """
 
     def __init__(self, notebook, names, script):
         self.notebook, self.names, self.script = notebook, names, script
         self.trained = []
         self.evaluated = []
+        self.optimizer_groups = []
         self.clock = 100.0  # seconds
         for name in ("train_images", "train_labels", "test_images", "test_labels"):
             names[name] = torch.zeros(10_000)
@@ -50,6 +52,7 @@ class ScriptedTraining:
 
     def train_one_epoch(self, model, averaged_model, images, labels, optimizer, epoch):
         self.trained.append((model, averaged_model, images, labels, optimizer, epoch))
+        self.optimizer_groups.append([dict(group) for group in optimizer.param_groups])
         planned = self.script[epoch - 1]
         if isinstance(planned, BaseException):
             raise planned

@@ -1,10 +1,13 @@
 """The benchmark: the usual way is the same network, and the notebook's steps are cheap."""
 
+from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import patch
 
 import benchmark
 import cells
 import pytest
+import recording
+import renew
 import report
 import torch
 from torch import nn
@@ -48,9 +51,53 @@ def test_the_usual_way_steps_as_far_as_the_notebook(names):
     assert sgd.call_args.args[1:] == (names["LEARNING_RATE"], names["MOMENTUM"])
 
 
-@pytest.mark.parametrize("way", [report.HERE, report.USUAL, report.USUAL_WITHOUT_AUGMENTATION])
+def test_the_usual_way_loads_images_with_two_workers_as_the_text_says(names):
+    names["DATA_FOLDER"] = cells.ROOT / "data"
+    assert benchmark.usual_images(names, 10, augmented=True).num_workers == 2
+    assert "a `DataLoader` with two workers" in renew.README.read_text(encoding="utf-8")
+
+
+WAYS = [report.HERE, report.USUAL, report.USUAL_WITHOUT_AUGMENTATION]
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_an_epoch_takes_some_time(way):
     assert 0 < benchmark.measure(way, count=256) < 60
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_counts_is_an_epoch_on_all_training_images_after_a_short_one(way):
+    def seconds(*arguments):
+        return 2.0 if benchmark.WARM_UP in arguments else 30.0
+
+    with (
+        patch.object(benchmark, "epoch_here", side_effect=seconds) as epoch_here,
+        patch.object(benchmark, "epoch_usual", side_effect=seconds) as epoch_usual,
+    ):
+        assert benchmark.measure(way) == 30.0
+    counts = [call.args[2] for call in epoch_here.call_args_list]
+    counts += [call.args[1] for call in epoch_usual.call_args_list]
+    assert counts == [benchmark.WARM_UP, 60_000]
+
+
+def threads_instead_of_processes(workers, context, max_tasks_per_child):
+    """Return an executor that measures here."""
+    assert (workers, max_tasks_per_child) == (1, 1)  # one at a time, each in a new process
+    return ThreadPoolExecutor(workers)
+
+
+def test_every_measurement_is_recorded_under_its_name_with_all_that_it_depends_on(
+    notebook, empty_records, monkeypatch
+):
+    monkeypatch.setattr(benchmark, "ProcessPoolExecutor", threads_instead_of_processes)
+    monkeypatch.setattr(benchmark, "count_operators", lambda: (900, 1))
+    benchmark.main([], dict(zip(WAYS, [10, 30, 20], strict=True)).get)
+    rows = recording.read("benchmark.csv")
+    assert rows["measure"].tolist() == [*WAYS * benchmark.ROUNDS, report.CALLS, report.READS]
+    assert rows["value"].tolist() == [*[10, 30, 20] * benchmark.ROUNDS, 900, 1]
+    assert not report.is_earlier(rows, notebook)
+    assert report.is_earlier(rows.assign(code="other"), notebook)
+    assert report.is_earlier(rows.assign(benchmark="other"), notebook)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The tools read the notebook's own cells, whatever the machine's locale."""
 
+import ast
 import copy
 import os
 import subprocess
@@ -42,6 +43,25 @@ def test_a_change_to_a_cell_of_the_training_changes_the_fingerprint(notebook, id
     cells.cell(changed, identifier).source += "\nchanged = True\n"
     present = cells.fingerprint(notebook, cells.TRAINING)
     assert cells.fingerprint(changed, cells.TRAINING) != present
+
+
+def test_a_file_s_fingerprint_is_that_of_its_code(tmp_path):
+    path = tmp_path / "tool.py"
+    found = []
+    for text in ("a = 1\n", "a = 1  # one\n", "a = 2\n"):
+        path.write_text(text, encoding="utf-8")
+        found.append(cells.fingerprint_of_file(path))
+    assert found[0] == found[1] != found[2]
+
+
+def test_the_cells_without_influence_only_import_and_define(notebook):
+    for identifier in cells.WITHOUT_INFLUENCE:
+        allowed = (ast.FunctionDef, ast.Assign)
+        if identifier == "imports":
+            allowed = (ast.Import, ast.ImportFrom)
+        statements = ast.parse(cells.cell(notebook, identifier).source).body
+        if identifier != "install":  # which may call pip
+            assert all(isinstance(each, allowed) for each in statements), identifier
 
 
 READ_EVERYTHING = """

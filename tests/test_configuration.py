@@ -330,9 +330,15 @@ def test_no_other_test_is_skipped_or_may_fail():
 
 
 def assigned(cell):
-    """Return the names to which a cell's code gives a value."""
-    nodes = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Name)]
-    return {node.id for node in nodes if isinstance(node.ctx, ast.Store)}
+    """Return the names to which a cell's code gives a value, or to a part of which it does."""
+    found = set()
+    for node in ast.walk(ast.parse(cell.source)):
+        if isinstance(getattr(node, "ctx", None), ast.Store):
+            while isinstance(node, ast.Subscript | ast.Attribute | ast.Starred):
+                node = node.value
+            if isinstance(node, ast.Name):
+                found.add(node.id)
+    return found
 
 
 def test_settings_are_set_in_their_own_cell_alone(notebook):
@@ -340,6 +346,22 @@ def test_settings_are_set_in_their_own_cell_alone(notebook):
     for cell in cells.code_cells(notebook):
         if cell.id != "parameters":
             assert not assigned(cell) & settings, cell.id
+
+
+@pytest.mark.parametrize(
+    ("name", "only"),
+    [
+        ("history", "train"),
+        ("trained_model", "reload"),
+        ("loaded_loss", "reload"),
+        ("loaded_correct", "reload"),
+        ("requirements", "requirements"),
+        ("missed", "gate"),
+    ],
+)
+def test_what_the_gate_judges_is_set_in_one_cell_alone(notebook, name, only):
+    found = [cell.id for cell in cells.code_cells(notebook) if name in assigned(cell)]
+    assert found == [only]
 
 
 @pytest.mark.parametrize("path", [".ruff.toml", "tests/.ruff.toml"])

@@ -56,6 +56,16 @@ def test_the_right_axis_shows_the_share_of_wrong_answers_upside_down(axes):
     assert axes[1].yaxis_inverted()
 
 
+def test_the_curves_have_the_colours_that_the_text_names(notebook, trained, axes):
+    text = cells.cell(notebook, "curves-see").source
+    assert "averaged network (blue)" in text
+    assert "unaveraged network (green)" in text
+    for axis in axes:
+        colours = {line.get_label(): line.get_color() for line in axis.lines}
+        assert colours["test, averaged"] == trained["BLUE"]
+        assert colours["test, unaveraged"] == trained["GREEN"]
+
+
 def test_the_epochs_count_from_1(axes):
     for axis in axes:
         assert list(axis.lines[0].get_xdata()) == [1, 2, 3]

@@ -1,6 +1,7 @@
 """The cells that explain: they show what they name, and the text names things as they are."""
 
 import copy
+import math
 from unittest.mock import Mock
 
 import cells
@@ -48,10 +49,15 @@ def test_without_batch_normalisation_every_gradient_is_hundreds_of_times_smaller
         ("augment-text", "the {BATCH_SIZE} images of one training step"),
         ("picture-see", "{channels} channels"),
         ("average-text", "`AVERAGE_SHARE = {AVERAGE_SHARE}`"),
+        ("parts", "only one channel in {one_in} is blanked"),
+        ("loop-text", "{batches} is the number of batches in an epoch"),
+        ("loop-text", "60,000 divided by {BATCH_SIZE}, rounded up"),
     ],
 )
 def test_the_text_names_settings_and_network_as_they_are(notebook, names, cell, words):
     names["effective_rate"] = names["LEARNING_RATE"] / (1 - names["MOMENTUM"])
+    names["one_in"] = round(1 / names["DROPOUT"])
+    names["batches"] = math.ceil(60_000 / names["BATCH_SIZE"])
     layers = [layer for layer in names["Net"]() if isinstance(layer, nn.Conv2d)]
     names["channels"] = ", ".join(str(layer.out_channels) for layer in layers[:4])
     assert words.format(**names) in cells.cell(notebook, cell).source

@@ -4,9 +4,13 @@ import copy
 
 import cells
 import pytest
+import recording
+import results
 import torch
 from torch import nn
+from variants import TEST
 
+from made_up_records import run
 from stand_ins import PARAMETERS, epoch
 
 LAST_EPOCH = "correct in the last epoch"
@@ -76,6 +80,29 @@ def test_each_line_shows_measurement_limit_source_and_verdict(notebook, finished
     second = "correct in the last epoch      9,938  at least 9,940  the assignment        NOT MET"
     assert lines[:2] == [first, second]
     assert all(line.endswith("  met") for line in lines[3:])
+
+
+@pytest.mark.parametrize(
+    "correct",
+    [
+        [9_900, 9_941, 9_960, 9_941, 9_945],
+        [9_960, 9_940, 9_960, 9_960, 9_960],
+        [9_960, 9_960, 9_940, 9_960, 9_960],
+        [9_960, 9_960, 9_960, 9_940, 9_960],
+        [9_960, 9_960, 9_960, 9_960, 9_940],
+        [9_960, 9_960, 9_960, 9_960, 9_939],
+    ],
+)
+def test_the_study_says_that_a_run_passed_where_the_gate_passes_it(
+    notebook, finished, records, correct
+):
+    set_history(finished, correct)
+    epochs = []
+    for number, right_answers in enumerate(correct, start=1):
+        epochs.append({"epoch": number, "loss": 0.05, "correct": right_answers})
+    recording.append_run(run(TEST), epochs)
+    passed = results.outcome(TEST, None).recipe.runs.iloc[0]["passed"]
+    assert passed == (missed(notebook, finished) == [])
 
 
 @pytest.mark.parametrize(

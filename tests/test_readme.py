@@ -52,7 +52,7 @@ def test_after_a_change_of_the_code_the_readme_is_whole_and_says_that_its_runs_a
 
 def test_everything_that_is_generated_is_shown_somewhere(notebook):
     everything = "\n".join(texts(notebook).values())
-    used = {name for start, end in report.MARKERS for name in re.findall(start, everything)}
+    used = {name for start, *_ in report.MARKERS for name in re.findall(start, everything)}
     assert used - {"end"} == set(report.BLOCKS)
 
 

@@ -14,12 +14,18 @@ from variants import HELD_OUT, RECIPE, TEST
 
 from made_up_records import CODE, epochs, run
 
-BENCHMARK = """measure,value,code,threads,processor,python,torch,torchvision
-this notebook,10,present code,2,X,3.11,2.15,0.29
-the usual way,30,present code,2,X,3.11,2.15,0.29
-the usual way without augmentation,20,present code,2,X,3.11,2.15,0.29
-operator calls,900,present code,2,X,3.11,2.15,0.29
-reads,1,present code,2,X,3.11,2.15,0.29
+BENCHMARK = """measure,value,code,benchmark,threads,processor,python,torch,torchvision
+this notebook,10,present code,present benchmark,2,X,3.11,2.15,0.29
+this notebook,9,present code,present benchmark,2,X,3.11,2.15,0.29
+this notebook,16,present code,present benchmark,2,X,3.11,2.15,0.29
+the usual way,30,present code,present benchmark,2,X,3.11,2.15,0.29
+the usual way,28,present code,present benchmark,2,X,3.11,2.15,0.29
+the usual way,41,present code,present benchmark,2,X,3.11,2.15,0.29
+the usual way without augmentation,20,present code,present benchmark,2,X,3.11,2.15,0.29
+the usual way without augmentation,17,present code,present benchmark,2,X,3.11,2.15,0.29
+the usual way without augmentation,29,present code,present benchmark,2,X,3.11,2.15,0.29
+operator calls,900,present code,present benchmark,2,X,3.11,2.15,0.29
+reads,1,present code,present benchmark,2,X,3.11,2.15,0.29
 """
 VERSIONS = """python,torch,torchvision,machine,code,accuracy,loss,time
 3.13,2.11,0.26,"Y, 1 thread",old code,99.57 %,0.0127,201 s
@@ -27,8 +33,9 @@ VERSIONS = """python,torch,torchvision,machine,code,accuracy,loss,time
 
 
 @pytest.fixture
-def records(records, tmp_path):
+def records(records, tmp_path, monkeypatch):
     """The shared fixture's empty records, with a benchmark and a run of other versions."""
+    monkeypatch.setattr(cells, "fingerprint_of_file", lambda _: "present benchmark")
     (tmp_path / "benchmark.csv").write_text(BENCHMARK, encoding="utf-8")
     (tmp_path / "versions.csv").write_text(VERSIONS, encoding="utf-8")
     return records
@@ -78,21 +85,21 @@ def test_the_text_of_a_tiny_study(tiny_study, saved, snapshot, name):
 def test_a_whole_study_passes_the_gate_with_its_confidence(records, saved):
     records.add_seeds(TEST, RECIPE, [9_960] * 20)
     text = report.title(saved)
-    assert "The check at the end passed with 20 of 20 seeds." in text
-    assert "with 95 % confidence, at most 13.9 % of all seeds fail" in text
+    assert "The notebook's check of all requirements passed with 20 of 20 seeds." in text
+    assert "With 95 % confidence, at most 13.9 %: if more failed, all 20 would pass with a" in text
 
 
 def test_a_seed_that_misses_the_gate_is_counted(records, saved):
     records.add_seeds(TEST, RECIPE, [9_960] * 19 + [9_940])  # 9,940 is not above 99.40 %
     text = report.title(saved)
-    assert "The check at the end passed with 19 of 20 seeds." in text
-    assert "at most 21.6 % of all seeds fail" in text
+    assert "The notebook's check of all requirements passed with 19 of 20 seeds." in text
+    assert "at most 21.6 %: if more failed, as many as 19 of 20 would pass with a" in text
 
 
 def test_the_gate_is_so_many_standard_deviations_away(records, saved):
     records.add_seeds(TEST, RECIPE, [9_943, 9_944, 9_945])
     text = report.title(saved)
-    assert "over the seeds its mean is 99.440 %" in text
+    assert "Over the 3 seeds its mean is 99.440 %" in text
     assert "is 0.010 points" in text
     assert "So 99.40 % lies 4.0 standard deviations below the mean." in text
 
@@ -149,7 +156,8 @@ def test_how_training_starts_without_batch_normalisation(records, saved):
     text = report.batch_normalisation(saved)
     assert "After the first epoch, 2 of the 3 networks had exactly 1,135" in text
     assert "One of them was still no better after 2 epochs" in text
-    assert "They end at 99.40 % on average; with BN it is 99.60 %" in text
+    words = "In the end, all 3 learn: their mean accuracy is 99.40 %; with BN it is 99.60 %"
+    assert words in text
 
 
 @pytest.mark.parametrize(
@@ -184,7 +192,14 @@ def test_the_time_to_99_40_is_compared_with_that_of_the_answer_s_recipe(records,
     assert "this notebook needs 2 epochs (median of 3 seeds), 20 s" in text
     assert "The recipe of the published answer needs 5 (median of 3 seeds)." in text
     assert "takes only 20.0 s, and all of them 100 s: **5.0 times** as long" in text
-    assert "At least half of the seeds need 5 epochs or fewer to 99.40 %." in report.baseline(saved)
+    words = "With at least half of these 3 seeds, it needs 5 epochs or fewer to 99.40 %."
+    assert words in report.baseline(saved)
+
+
+def test_the_answer_s_recipe_is_described_as_it_was_trained(notebook, names):
+    rate = TEST.variant(variants.ANSWERS_RECIPE).settings["LEARNING_RATE"]
+    words = f"SGD, a learning rate of {rate} and batches of {names['BATCH_SIZE']}."
+    assert words in report.baseline(notebook)
 
 
 def test_a_recipe_that_does_not_reach_99_40_has_no_time_to_it(records, saved):
@@ -199,7 +214,7 @@ def test_a_recipe_that_does_not_reach_99_40_has_no_time_to_it(records, saved):
     assert "inf" not in text
 
 
-def test_names_of_variants_are_never_altered(records, saved, monkeypatch):
+def test_names_of_variants_are_never_altered(records, saved):
     study = replace(TEST, variants=(*TEST.variants[:1], variants.Variant("no infinity, ±inf", "")))
     records.add_seeds(study, RECIPE, [9_930] * 3)
     records.add_seeds(study, "no infinity, ±inf", [9_930] * 3)
@@ -271,6 +286,25 @@ def test_what_stands_between_the_marks_is_made_anew(monkeypatch, start, end):
     filled = report.fill(f"before\n{start}\nold\n{end}\nafter\n", "you")
     assert filled == f"before\n{start}\nHello, you.\n{end}\nafter\n"
     assert report.fill(filled, "you") == filled
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<!-- title --> \nold\n<!-- end -->\n",
+        "<!-- title -->\nold\n<!-- end. -->\n",
+        "- one\n  <!-- title -->\n  old\n  <!-- end -->\n",
+        "<!-- title -->\nold\n\nby hand\n",
+        "<!-- title -->\nold\n<!-- study -->\nold\n<!-- end -->\n",
+        "# Generated: study-data\nold\n# End of it\n",
+        "STUDY = {}\n# End of what is generated\n",
+    ],
+)
+def test_a_marker_that_would_be_ignored_is_an_error(monkeypatch, text):
+    for name in ("title", "study", "study-data"):
+        monkeypatch.setitem(report.BLOCKS, name, lambda notebook: "new")
+    with pytest.raises(ValueError, match="must stand between two whole lines: '"):
+        report.fill(text, None)
 
 
 def test_an_unknown_name_is_an_error_that_names_it():

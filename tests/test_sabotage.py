@@ -42,6 +42,35 @@ SABOTAGES = {
         Edit("requirements", "loaded_correct", "max(r.test_correct for r in history)"),
         "test_gate.py::test_the_result_is_the_last_epoch_and_not_the_best",
     ),
+    "the best epoch instead of the last, by another cell": Sabotage(
+        Edit(
+            "gap",
+            "last = history[-1]",
+            "last = history[-1]\nloaded_correct = max(result.test_correct for result in history)",
+        ),
+        "test_configuration.py::test_what_the_gate_judges_is_set_in_one_cell_alone",
+    ),
+    "an epoch that is forgotten because the test images say so": Sabotage(
+        Edit(
+            "train",
+            "        history.append(result)\n",
+            "        if history and result.test_loss > history[-1].test_loss:\n"
+            "            result = history[-1]\n"
+            "        history.append(result)\n",
+        ),
+        "test_training_cell.py::test_every_measurement_is_kept_under_its_name",
+    ),
+    "a rate that the test images lower": Sabotage(
+        Edit(
+            "train",
+            "        history.append(result)\n",
+            "        if history and result.test_loss > history[-1].test_loss:\n"
+            "            optimizer.param_groups[0]['lr'] /= 2\n"
+            "        history.append(result)\n",
+        ),
+        "test_training_cell.py::"
+        "test_the_optimizer_is_sgd_with_rate_and_momentum_as_set_and_nothing_else",
+    ),
     "a gate that stops nothing": Sabotage(
         Edit("gate", "if missed:", "if missed != missed:"),
         "test_gate.py::test_a_single_requirement_that_is_missed_stops_the_run",

@@ -1,5 +1,6 @@
 """The saved notebook: what a reader sees who never runs it, and that it is one run's."""
 
+import math
 import re
 
 import cells
@@ -92,7 +93,9 @@ def test_the_log_has_every_epoch_of_the_settings(names, epochs, printed):
 
 
 def test_the_log_has_one_full_bar_for_each_epoch(names, printed):
-    bars = re.findall(r"batch_id=468: 100%\|#{10}\| 469/469", printed["train"])
+    batches = math.ceil(60_000 / names["BATCH_SIZE"])
+    bar = rf"batch_id={batches - 1}: 100%\|#{{10}}\| {batches}/{batches}"
+    bars = re.findall(bar, printed["train"])
     assert len(bars) == names["EPOCHS"]
     assert printed["train"].count("batch_id=") == len(bars)
 
@@ -108,9 +111,10 @@ def test_the_file_that_was_loaded_is_of_the_same_run(names, epochs, printed):
     assert printed["reload"] == f"{file}: loss {loss}, {correct} correct\n"
 
 
-def test_the_gate_met_every_requirement(printed):
+def test_the_gate_met_every_requirement(notebook, printed):
     verdicts = [line[-1] for line in requirements(printed)]
-    assert len(verdicts) == 16
+    assert len(verdicts) == cells.cell(notebook, "requirements").source.count(" Requirement(")
+    assert len(verdicts) > 0
     assert set(verdicts) == {"met"}
 
 
@@ -135,17 +139,19 @@ def test_the_mistakes_are_of_the_same_run(epochs, printed):
     assert printed["mistakes"].startswith(f"{mistakes} mistakes among 10,000 test images\n")
 
 
-def test_training_and_test_accuracy_differ_not_much_more_than_by_chance_as_the_text_says(
+def test_training_and_test_images_differ_about_as_much_as_by_chance_as_the_text_says(
     notebook, printed
 ):
-    lines = r"averaged network, (?:training|test) images +[\d.]+  ([\d.]+)%"
-    training, test = [float(percent) / 100 for percent in re.findall(lines, printed["gap"])]
+    lines = r"averaged network, (?:training|test) images +([\d.]+)  ([\d.]+)%"
+    (training_loss, training), (test_loss, test) = re.findall(lines, printed["gap"])
+    training, test = float(training) / 100, float(test) / 100
     together = (60_000 * training + 10_000 * test) / 70_000  # if both are samples of one kind
     variance = together * (1 - together) * (1 / 60_000 + 1 / 10_000)
     chance = 1.96 * variance**0.5  # 95 % of such differences are smaller
     text = cells.cell(notebook, "gap-see").source
-    assert f"differ by {100 * chance:.2f} points by chance alone (95 % interval)" in text
-    assert training - test < 1.2 * chance
+    assert f"differ by less than {100 * chance:.2f} points in 95 of 100 such samples" in text
+    assert 0.5 * chance < training - test < 2 * chance, "Reread the cell gap-see."
+    assert float(training_loss) < float(test_loss), "Reread the cell gap-see."
 
 
 def test_the_machine_and_versions_are_those_that_the_run_printed(notebook, printed):

@@ -66,6 +66,24 @@ def test_each_result_is_recorded_under_the_name_of_its_network(notebook, names, 
     }
 
 
+@pytest.mark.parametrize("name", [RECIPE, "no dropout", "no augmentation"])
+def test_each_training_has_the_seed_and_the_settings_under_which_it_is_recorded(
+    notebook, names, monkeypatch, name
+):
+    used = []
+
+    def namespace(_, settings):
+        used.append(settings)
+        return names
+
+    names.update(model=names["Net"](), history=[])
+    monkeypatch.setattr(study, "namespace", namespace)
+    monkeypatch.setattr(study, "run_silently", lambda *_: None)
+    row, _ = study.train(notebook, TEST, TEST.variant(name), seed=7)
+    assert row["seed"] == 7
+    assert used == [{"SEED": 7} | TEST.variant(name).settings]
+
+
 def test_the_averaged_network_s_results_are_not_those_of_the_unaveraged_network(
     notebook, few_images
 ):

@@ -9,6 +9,16 @@ from stand_ins import PARAMETERS, epoch
 
 FIRST = epoch(train_loss=0.5, test_loss=0.0456, test_correct=9_939, seconds=8.0)
 SECOND = epoch(train_loss=0.2, test_loss=0.0789, test_correct=9_940, seconds=9.5)
+WORSE = epoch(  # than SECOND, in every respect: nothing in a run may depend on it
+    train_loss=0.3,
+    train_accuracy=0.7,
+    unaveraged_loss=0.2,
+    unaveraged_correct=9_700,
+    test_loss=0.1,
+    test_correct=9_930,
+    seconds=9.0,
+)
+SCRIPT = [FIRST, SECOND, WORSE]
 
 
 def history(names):
@@ -29,7 +39,7 @@ def test_each_epoch_trains_on_the_training_set_and_tests_both_networks_on_the_te
 
 def test_every_measurement_is_kept_under_its_name(scripted):
     """The clock of the stand-in shows that the time of the tests is not counted."""
-    assert history(scripted([FIRST, SECOND]).train()) == [FIRST, SECOND]
+    assert history(scripted(SCRIPT).train()) == SCRIPT
 
 
 def test_the_log_tells_of_the_averaged_network_and_rounds_no_accuracy_up(scripted, capsys):
@@ -41,12 +51,12 @@ def test_the_log_tells_of_the_averaged_network_and_rounds_no_accuracy_up(scripte
 
 
 def test_the_optimizer_is_sgd_with_rate_and_momentum_as_set_and_nothing_else(scripted):
-    names = scripted([FIRST], LEARNING_RATE=0.03, MOMENTUM=0.7).train()
-    (group,) = names["optimizer"].param_groups
+    training = scripted(SCRIPT, LEARNING_RATE=0.03, MOMENTUM=0.7)
+    names = training.train()
     plain = torch.optim.SGD([nn.Parameter()], lr=0.03, momentum=0.7)
     expected = plain.param_groups[0] | {"params": list(names["model"].parameters())}
     assert type(names["optimizer"]) is torch.optim.SGD
-    assert group == expected
+    assert training.optimizer_groups == [[expected]] * 3  # the same in each epoch
 
 
 @pytest.mark.parametrize("finished", [1, 2])
@@ -64,9 +74,9 @@ def test_an_error_is_not_hidden(scripted, error):
         scripted([FIRST, error()]).train()
 
 
-@pytest.mark.parametrize("finished", [1, 2])
+@pytest.mark.parametrize("finished", [1, 2, 3])
 def test_the_averaged_weights_are_saved_after_every_epoch(scripted, finished):
-    script = [FIRST, SECOND][:finished] + [KeyboardInterrupt()]
+    script = SCRIPT[:finished] + [KeyboardInterrupt()]
     names = scripted(script).train()
     saved = torch.load(names["weights_file"], weights_only=True)
     assert saved["0.weight"].unique() == finished  # the mark of the last finished epoch

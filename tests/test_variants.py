@@ -96,6 +96,44 @@ def test_every_setting_of_a_variant_changes_the_notebook_s(names):
         assert names[name] != value
 
 
+@pytest.mark.parametrize(("study", "variant"), WITH_RUNS)
+def test_every_variant_has_the_notebook_s_seeds_and_epochs(study, variant):
+    assert not {"SEED", "EPOCHS"} & variant.settings.keys()
+
+
+@pytest.mark.parametrize("name", ["no augmentation", variants.ANSWERS_RECIPE])
+def test_without_augmentation_the_images_stay_as_they_are(define, mnist, name):
+    names = define(**TEST.variant(name).settings)
+    torch.testing.assert_close(names["random_affine"](mnist[0][:5]), mnist[0][:5])
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        (variants.WITHOUT_BN, nn.BatchNorm2d),
+        ("no global average pooling", nn.AdaptiveAvgPool2d),
+        (variants.WITHOUT_FC, nn.Linear),
+    ],
+)
+def test_what_a_variant_leaves_out_is_gone(notebook, names, name, kind):
+    assert any(isinstance(layer, kind) for layer in names["Net"]())
+    network = network_of(notebook, TEST, TEST.variant(name))
+    assert not any(isinstance(layer, kind) for layer in network)
+
+
+def test_without_batch_normalisation_each_convolution_has_a_bias(notebook):
+    network = network_of(notebook, TEST, TEST.variant(variants.WITHOUT_BN))
+    biases = [layer.bias for layer in network if isinstance(layer, nn.Conv2d)]
+    assert len(biases) == 8
+    assert all(bias is not None for bias in biases)
+
+
+def test_without_dropout_nothing_is_blanked(notebook):
+    network = network_of(notebook, TEST, TEST.variant("no dropout"))
+    shares = [layer.p for layer in network if isinstance(layer, nn.Dropout2d)]
+    assert shares == [0] * 8
+
+
 @pytest.mark.parametrize("study", variants.STUDIES.values(), ids=variants.STUDIES)
 def test_the_recipe_is_the_notebook_as_it_is_and_stands_first(study):
     recipe = study.variants[0]

@@ -16,12 +16,22 @@ import study
 import torch
 import torch.nn.functional as F
 from cells import Edit
-from report import CALLS, HERE, READS, USUAL, USUAL_WITHOUT_AUGMENTATION
+from report import BENCHMARK, CALLS, HERE, READS, USUAL, USUAL_WITHOUT_AUGMENTATION
 from torch.utils.data import DataLoader, Subset
 from torchvision import datasets, transforms
 from tqdm import tqdm
 
-COLUMNS = ["measure", "value", "code", "threads", "processor", "python", "torch", "torchvision"]
+COLUMNS = [
+    "measure",
+    "value",
+    "code",  # the fingerprint of the notebook's cells for training
+    "benchmark",  # the fingerprint of this file, in which the usual way is written
+    "threads",
+    "processor",
+    "python",
+    "torch",
+    "torchvision",
+]
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 ROUNDS = 3
 WARM_UP = 1_280  # images
@@ -115,16 +125,20 @@ def count_operators():
     return (calls[12] - calls[2]) / 10, (reads[12] - reads[2]) / 10
 
 
-def main():
-    """Measure, and write the records anew."""
-    argparse.ArgumentParser(description=__doc__).parse_args()  # --help must not start it
+def main(arguments=None, work=measure):
+    """Measure, and write the records anew.
+
+    work times one epoch, as measure does; tests put something else in its place.
+    """
+    argparse.ArgumentParser(description=__doc__).parse_args(arguments)  # --help starts nothing
     ways = [HERE, USUAL, USUAL_WITHOUT_AUGMENTATION] * ROUNDS
     with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
-        seconds = list(tqdm(pool.map(measure, ways), total=len(ways)))
+        seconds = list(tqdm(pool.map(work, ways), total=len(ways)))
     calls, reads = count_operators()
     measures = [*zip(ways, seconds, strict=True), (CALLS, calls), (READS, reads)]
     conditions = {
         "code": cells.fingerprint(cells.read(), cells.TRAINING),
+        "benchmark": cells.fingerprint_of_file(BENCHMARK),
         "threads": torch.get_num_threads(),
         **recording.processor_and_versions(),
     }

@@ -131,8 +131,18 @@ def fingerprint(notebook, identifiers=None):
     """Return 12 hexadecimal digits of the code of these cells, or of all, without comments."""
     if identifiers is None:
         identifiers = [each.id for each in code_cells(notebook)]
-    sources = [without_comments(cell(notebook, each).source) for each in identifiers]
-    return hashlib.sha256("\n\n".join(sources).encode()).hexdigest()[:12]
+    return fingerprint_of([cell(notebook, each).source for each in identifiers])
+
+
+def fingerprint_of_file(path):
+    """Return 12 hexadecimal digits of the code in the file at path, without comments."""
+    return fingerprint_of([path.read_text(encoding="utf-8")])
+
+
+def fingerprint_of(sources):
+    """Return 12 hexadecimal digits of these texts of Python, without comments."""
+    bare = [without_comments(source) for source in sources]
+    return hashlib.sha256("\n\n".join(bare).encode()).hexdigest()[:12]
 
 
 def printed(notebook):

@@ -42,7 +42,7 @@ EPOCH_COLUMNS = [
 ]
 
 # Columns whose values may look like numbers, and are none.
-READ_AS_TEXT = ["variant_hash", "code", "python", "torch", "torchvision"]
+READ_AS_TEXT = ["variant_hash", "code", "benchmark", "python", "torch", "torchvision"]
 
 
 def processor_and_versions():

@@ -21,6 +21,7 @@ EARLIER = "These runs were made with an earlier version of this notebook's code.
 HERE, USUAL = "this notebook", "the usual way"  # in benchmark.csv
 USUAL_WITHOUT_AUGMENTATION = "the usual way without augmentation"
 CALLS, READS = "operator calls", "reads"
+BENCHMARK = Path(__file__).with_name("benchmark.py")
 DIGITS = {"accuracy": 3, "loss": 4, "early_loss": 4}  # of a change
 LEFT_ALIGNED = {"Variant", "Instead", "Version", "Processors", "Machine", "Notebook"}
 WIDTH = 90  # of a line in the notebook
@@ -205,7 +206,8 @@ def baseline(notebook):
         worst=runs["accuracy"].min(),
         enough=int((runs["correct"] >= results.REQUIRED).sum()),
         passed=int(runs["passed"].sum()),
-        first_epoch=in_epochs(runs["first_epoch"].quantile(interpolation="lower")),  # median
+        # Of ten seeds the fifth: that of half of them. The median lies between two seeds.
+        epoch_of_half=in_epochs(runs["first_epoch"].quantile(interpolation="lower")),
         never=int((runs["first_epoch"] == inf).sum()),
     )
 
@@ -294,8 +296,10 @@ def operators(notebook):
 
 
 def is_earlier(rows, notebook):
-    """Return whether rows were made by other code than the notebook's."""
-    return set(rows["code"]) != {cells.fingerprint(notebook, cells.TRAINING)}
+    """Return whether rows of benchmark.csv were made by other code, the notebook's or its own."""
+    of_notebook = set(rows["code"]) == {cells.fingerprint(notebook, cells.TRAINING)}
+    of_benchmark = set(rows["benchmark"]) == {cells.fingerprint_of_file(BENCHMARK)}
+    return not (of_notebook and of_benchmark)
 
 
 def saved_run(notebook):
@@ -430,15 +434,19 @@ BLOCKS = {
     "study-data": study_data,
 }
 
-# What stands before and after a generated text, in Markdown and in code.
+# What stands before and after a generated text, in Markdown and in code, and what looks like it.
 MARKERS = (
-    (r"<!-- ([\w-]+) -->", "<!-- end -->"),
-    (r"# Generated: ([\w-]+)", "# End of what is generated"),
+    (r"<!-- ([\w-]+) -->", "<!-- end -->", "<!--"),
+    (r"# Generated: ([\w-]+)", "# End of what is generated", "# (?:Generated|End of what)"),
 )
 
 
 def fill(text, notebook):
-    """Return text, Markdown or code, with all that is generated in it made anew."""
+    """Return text, Markdown or code, with all that is generated in it made anew.
+
+    Raises ValueError where a marker is indented, damaged or without its other half, because
+    what stands there would never be renewed, or where nothing is generated under its name.
+    """
 
     def made_anew(match):
         start, name, end = match.groups()
@@ -446,6 +454,11 @@ def fill(text, notebook):
             raise ValueError(f"Nothing generates a text of the name {name!r}.")
         return f"{start}{BLOCKS[name](notebook)}\n{end}"
 
-    for start, end in MARKERS:
-        text = re.sub(f"^({start}\n).*?^({end})$", made_anew, text, flags=re.DOTALL | re.MULTILINE)
+    for start, end, like_a_marker in MARKERS:
+        between = f"(?:(?!{like_a_marker}).)*"
+        whole = re.compile(f"^({start}\n){between}^({end})$", re.DOTALL | re.MULTILINE)
+        damaged = re.search(f".*{like_a_marker}.*", whole.sub("", text))
+        if damaged:
+            raise ValueError(f"A generated text must stand between two whole lines: {damaged[0]!r}")
+        text = whole.sub(made_anew, text)
     return text

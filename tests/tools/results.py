@@ -64,7 +64,9 @@ def results(runs, epochs, judged=variants.AVERAGED):
     correct, accuracy (in per cent) and loss are those of the last epoch, early_loss is that
     after epoch EARLY; first_epoch is that of 99.40 %, or infinite; last_four is the worst
     accuracy of the last four epochs; stuck is after how many epochs every image still was taken
-    for a one, as the count suggests. A missing epoch has no right answers.
+    for a one, as the count suggests; learnt says whether at least LEARNT answers are right in the
+    last epoch, and passed whether the notebook's gate would pass the run: more than REQUIRED in
+    each of the last four. A missing epoch has no right answers.
     Raises ValueError where epochs is empty.
     """
     if epochs.empty:

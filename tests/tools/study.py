@@ -139,9 +139,9 @@ class Schedule:
         """Return all seeds, those first for which least is left to do."""
 
         def left_to_do(seed):
-            pairs = [variant for variant in others if not self.is_paired(variant.name, seed)]
+            unpaired = [variant for variant in others if not self.is_paired(variant.name, seed)]
             recipe_is_missing = not self.is_done_here(variants.RECIPE, seed)
-            return len(pairs), recipe_is_missing
+            return len(unpaired), recipe_is_missing
 
         return sorted(self.seeds(), key=left_to_do)
 
@@ -239,7 +239,7 @@ def main(arguments=None, work=train):
     machine = [conditions[column] for column in recording.SAME_IN_A_PAIR]
     schedule = Schedule(study, recording.read_runs(), code, machine)
     jobs = schedule.jobs(options.variants, options.seeds)
-    print(f"{len(jobs)} runs to do for the study {study.name!r}.")
+    print(f"{len(jobs)} runs to do for the study {study.name!r} of the code {code}.")
     namespace(cells.edited(notebook, study.edits), {})  # data: once, before several want it
     failures = 0
     context = multiprocessing.get_context("spawn")

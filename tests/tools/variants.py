@@ -25,7 +25,8 @@ class Variant:
 
     name: str
     instead: str  # what takes the place of what is left out, as the tables say it
-    settings: dict = field(default_factory=dict)  # in the place of the notebook's
+    # In the place of the notebook's, but for EPOCHS: the last epochs of all runs are compared.
+    settings: dict = field(default_factory=dict)
     edits: tuple[Edit, ...] = ()  # of the notebook's cells
     seeds: int = 10  # of the recipe; of another variant, how many pairs are wanted
     judged: str = AVERAGED  # the network whose results count
