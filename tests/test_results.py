@@ -97,12 +97,12 @@ def test_runs_that_are_no_pairs_are_not_shown(records, changed):
 def test_pairs_with_images_of_their_own_are_tested_as_such(records):
     """Of numbers so uneven only the signed ranks tell (see test_stats.py)."""
     correct = [9_900, 9_910, 9_920, 9_930, 9_940, 9_950, 9_960, 9_970, 9_980, 9_890]
-    less = [4, 3, 4, 5, 4, 3, 4, 5, 4, 900]
-    records.add_seeds(HELD_OUT, RECIPE, correct)
+    fewer = [4, 3, 4, 5, 4, 3, 4, 5, 4, 900]
+    worse = [before - less for before, less in zip(correct, fewer, strict=True)]
     name = "pools after 2, 4, 8"
-    records.add_seeds(HELD_OUT, name, [a - b for a, b in zip(correct, less, strict=True)])
-    records.add_seeds(TEST, RECIPE, correct)
-    records.add_seeds(TEST, name, [a - b for a, b in zip(correct, less, strict=True)])
+    for study in (HELD_OUT, TEST):
+        records.add_seeds(study, RECIPE, correct)
+        records.add_seeds(study, name, worse)
     assert results.outcome(HELD_OUT, None).changes[name]["accuracy"].beyond_chance
     assert not results.outcome(TEST, None).changes[name]["accuracy"].beyond_chance
 
