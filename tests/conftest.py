@@ -1,16 +1,21 @@
 """Fixtures that the tests share."""
 
-import cells
 import matplotlib.pyplot as plt
 import pytest
-import recording
-import results
 import torch
 
-from made_up_records import CODE, PUBLISHED, MadeUpRecords
-from stand_ins import ScriptedTraining
+from tests.notebook.stand_ins import ScriptedTraining
+from tests.tools import cells
 
 plt.switch_backend("Agg")  # figures are drawn, and no window opens
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_gpu():
+    """Hide a graphics processor that may be there: a test means the same on every machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.cuda, "is_available", lambda: False)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -50,25 +55,6 @@ def mnist(notebook):
     Loaded once for all tests: no test may change them.
     """
     return cells.definitions(notebook)["load_mnist"](cells.ROOT / "data")
-
-
-@pytest.fixture
-def empty_records(monkeypatch, tmp_path):
-    """Empty records in a folder of their own."""
-    monkeypatch.setattr(recording, "FOLDER", tmp_path)
-    return MadeUpRecords(tmp_path)
-
-
-@pytest.fixture
-def records(empty_records, monkeypatch):
-    """Empty records in which CODE of made_up_records is every notebook's code, even None's.
-
-    Three pairs are enough to be shown.
-    """
-    monkeypatch.setattr(recording, "PUBLISHED", PUBLISHED)
-    monkeypatch.setattr(cells, "fingerprint", lambda *_: CODE)
-    monkeypatch.setattr(results, "FEWEST_PAIRS", 3)  # so that records can be small
-    return empty_records
 
 
 @pytest.fixture

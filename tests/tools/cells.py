@@ -3,8 +3,6 @@
 import ast
 import copy
 import hashlib
-import io
-import tokenize
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,27 +13,35 @@ NOTEBOOK = ROOT / "EVA_Assignment3b.ipynb"
 
 # The cells that define what training needs, in order, and do nothing that takes long.
 DEFINITIONS = [
-    "install",
     "imports",
     "parameters",
-    "files",
     "download",
-    "ensure-files",
+    "fetch",
     "load",
     "augment",
     "block",
     "net",
     "average",
-    "epoch-result",
+    "train-one-epoch",
+    "predict",
+    "evaluate",
+    "weights",
+]
+# The cells on which the result of a training depends. How many images predict takes at once
+# changes nothing, and tests/notebook/test_evaluation.py guards the rest of it.
+TRAINING = [
+    "parameters",
+    "load",
+    "augment",
+    "block",
+    "net",
+    "average",
     "train-one-epoch",
     "evaluate",
-    "weights-file",
+    "train",
 ]
-# Of these, the cells that can change no result of a training.
-WITHOUT_INFLUENCE = ["install", "imports", "files", "download", "ensure-files", "weights-file"]
-# The cells on which the result of a training depends.
-TRAINING = [name for name in DEFINITIONS if name not in WITHOUT_INFLUENCE]
-TRAINING += ["load-run", "train"]
+# The settings that change no result, or, like SEED, are recorded beside it.
+WITHOUT_INFLUENCE = ["SEED", "DATA_FOLDER", "DOWNLOAD_TIMEOUT", "DIGIT_FILE"]
 
 
 @dataclass(frozen=True)
@@ -112,37 +118,92 @@ def definitions(notebook, settings=None):
     return names
 
 
-def without_comments(source):
-    """Return source, a text of Python, without comments, docstrings and blank lines."""
-    lines = source.splitlines()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node):
-            docstring = node.body[0]
-            for number in range(docstring.lineno, docstring.end_lineno + 1):
-                lines[number - 1] = ""
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            row, column = token.start
-            lines[row - 1] = lines[row - 1][:column]
-    return "\n".join(line.rstrip() for line in lines if line.strip())
+class Essence(ast.NodeTransformer):
+    """Leaves out of a program what changes no result of a training.
+
+    That is docstrings, type hints, what is only printed, and settings WITHOUT_INFLUENCE.
+    settings, a dictionary, takes the place of values that the program assigns.
+    """
+
+    def __init__(self, settings):
+        self.settings = settings
+
+    def visit_Module(self, node):
+        return self.without_docstring(node)
+
+    def visit_ClassDef(self, node):
+        return self.without_docstring(node)
+
+    def visit_FunctionDef(self, node):
+        node.returns = None
+        return self.without_docstring(node)
+
+    def without_docstring(self, node):
+        if ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+        return self.generic_visit(node)
+
+    def visit_arg(self, node):
+        node.annotation = None
+        return node
+
+    def visit_Expr(self, node):
+        if isinstance(node.value, ast.Call):
+            function = ast.unparse(node.value.func)
+            if function == "print" or function.endswith(".set_description"):
+                return None
+        return node
+
+    def visit_AnnAssign(self, node):
+        if node.value is None:
+            return node
+        return self.visit_Assign(ast.Assign([node.target], node.value))
+
+    def visit_Assign(self, node):
+        name = ast.unparse(node.targets[0])
+        if name in WITHOUT_INFLUENCE:
+            return None
+        if name in self.settings:
+            node.value = ast.Constant(self.settings[name])
+        return node
 
 
-def fingerprint(notebook, identifiers=None):
-    """Return 12 hexadecimal digits of the code of these cells, or of all, without comments."""
-    if identifiers is None:
-        identifiers = [each.id for each in code_cells(notebook)]
-    return fingerprint_of([cell(notebook, each).source for each in identifiers])
+def outline(node):
+    """Return a syntax tree, or a part of it, as text that is the same in every Python."""
+    if isinstance(node, list):
+        return f"[{', '.join(outline(each) for each in node)}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = [
+        f"{name}={outline(value)}"
+        for name, value in ast.iter_fields(node)
+        if value is not None and value != []  # newer versions know more of these
+    ]
+    return f"{type(node).__name__}({', '.join(fields)})"
 
 
-def fingerprint_of_file(path):
-    """Return 12 hexadecimal digits of the code in the file at path, without comments."""
-    return fingerprint_of([path.read_text(encoding="utf-8")])
+def essence(source, settings=None):
+    """Return source, a text of Python, reduced to its Essence: a text to compare or to hash."""
+    return outline(Essence(settings or {}).visit(ast.parse(source)))
 
 
-def fingerprint_of(sources):
-    """Return 12 hexadecimal digits of these texts of Python, without comments."""
-    bare = [without_comments(source) for source in sources]
-    return hashlib.sha256("\n\n".join(bare).encode()).hexdigest()[:12]
+def fingerprint(notebook, settings=None):
+    """Return 12 hexadecimal digits of all on which the result of a training depends.
+
+    That is the cells in TRAINING, with settings in the place of those in the notebook.
+    """
+    sources = [essence(cell(notebook, each).source, settings) for each in TRAINING]
+    return digest("\n\n".join(sources))
+
+
+def digest(text):
+    """Return 12 hexadecimal digits that stand for text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def digests(notebook):
+    """Return 12 hexadecimal digits for the code of each cell, without comments, by the id."""
+    return {each.id: digest(outline(ast.parse(each.source))) for each in code_cells(notebook)}
 
 
 def printed(notebook):

@@ -3,54 +3,44 @@
 import base64
 import re
 
-import cells
+from tests.tools import cells
 
 
 def pictures(notebook):
-    """Return the outputs that hold a PNG, a list for each cell that has any, by the cell's id."""
-    found = {}
+    """Return (cell, output) for each output of the notebook that holds a PNG, in order."""
+    found = []
     for cell in cells.code_cells(notebook):
-        outputs = [output for output in cell.outputs if "image/png" in output.get("data", {})]
-        if outputs:
-            found[cell.id] = outputs
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                found.append((cell, output))
     return found
 
 
 def describe(notebook):
     """Give each picture its alternative text; return sentences on what is missing.
 
-    The texts stand in the metadata of the cell that draws: a list `alt`, a text a picture.
+    The text stands under the key alt in the metadata of the cell that draws.
     """
     problems = []
-    for name, outputs in pictures(notebook).items():
-        texts = cells.cell(notebook, name).metadata.get("alt", [])
-        if len(texts) != len(outputs):
-            problems.append(
-                f"The cell {name} draws {len(outputs)} pictures, but its metadata has "
-                f"{len(texts)} alternative texts (a list under the key alt)."
-            )
-        # Not strict: a picture without a text is reported, and the others get theirs.
-        for output, text in zip(outputs, texts, strict=False):
-            output.metadata["image/png"] = {"alt": text}
+    for cell, output in pictures(notebook):
+        if "alt" in cell.metadata:
+            output.metadata["image/png"] = {"alt": cell.metadata["alt"]}
+        else:
+            problems.append(f"The cell {cell.id} draws a picture: its metadata needs a text alt.")
     return problems
 
 
 def shown_in(readme):
-    """Return the names of the pictures in the text of the README."""
-    return re.findall(r"\(images/([\w-]+)\.png\)", readme)
+    """Return the alternative text of each picture in the text of the README, by its name."""
+    found = re.findall(r"!\[([^]]+)\]\(images/([\w-]+)\.png\)", readme)
+    return {name: text for text, name in found}
 
 
 def files(notebook):
-    """Return the PNG of each picture in the saved outputs, by the name of its file.
-
-    This is the id of the cell that draws it, followed by -2 for the cell's second, and so on.
-    """
-    found = {}
-    for identifier, outputs in pictures(notebook).items():
-        for number, output in enumerate(outputs, start=1):
-            name = identifier if number == 1 else f"{identifier}-{number}"
-            found[name] = base64.b64decode(output.data["image/png"])
-    return found
+    """Return the PNG that each cell has drawn (the last, if it drew several), by the cell's id."""
+    return {
+        cell.id: base64.b64decode(output.data["image/png"]) for cell, output in pictures(notebook)
+    }
 
 
 def write(notebook, readme, folder):
@@ -59,10 +49,10 @@ def write(notebook, readme, folder):
     Returns sentences on the pictures that the notebook does not have.
     """
     problems = []
-    found = files(notebook)
+    drawn = files(notebook)
     for name in shown_in(readme):
-        if name in found:
-            (folder / f"{name}.png").write_bytes(found[name])
+        if name in drawn:
+            (folder / f"{name}.png").write_bytes(drawn[name])
         else:
             problems.append(f"README.md shows images/{name}.png, but no cell draws it.")
     return problems

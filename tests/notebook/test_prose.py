@@ -1,0 +1,176 @@
+"""The prose names numbers of the network and of the settings: they are those of the code."""
+
+import re
+
+import pytest
+import torch
+from torch import nn
+
+from tests.tools import cells
+
+WORDS = ["none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+WORDS += ["11", "12", "13", "14", "15", "16", "17", "18", "19", "20"]
+ORDINALS = ["", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"]
+
+
+def prose(notebook, identifier):
+    """Return what a reader sees of a cell: its text, or the alternative text of its figure."""
+    cell = cells.cell(notebook, identifier)
+    if cell.cell_type == "code":
+        return " ".join(cell.metadata["alt"])
+    return re.sub(r"[*`]", "", cell.source)
+
+
+def paragraph(notebook, identifier, words):
+    """Return the only paragraph of a cell, or item of its list, that holds these words."""
+    found = [each for each in prose(notebook, identifier).splitlines() if words in each]
+    assert len(found) == 1, f"{len(found)} paragraphs of {identifier} have the words {words!r}"
+    return found[0]
+
+
+def names_it(text, number):
+    """Return whether number stands in text, and not as a part of a longer one."""
+    return re.search(rf"(?<![\w.,]){re.escape(number)}(?!\w|[.,]\d)", text, re.I) is not None
+
+
+def parameters(network, kind=nn.Module):
+    """Return the number of parameters in the network's layers of a kind."""
+    layers = [layer for layer in network if isinstance(layer, kind)]
+    return sum(parameter.numel() for parameter in nn.ModuleList(layers).parameters())
+
+
+@pytest.fixture(scope="module")
+def names(notebook):
+    """The namespace of the notebook's definitions: no test may change it."""
+    return cells.definitions(notebook)
+
+
+@pytest.fixture(scope="module")
+def network(names):
+    return names["Net"]()
+
+
+@pytest.fixture(scope="module")
+def convolutions(network):
+    return [layer for layer in network if isinstance(layer, nn.Conv2d)]
+
+
+@pytest.fixture(scope="module")
+def facts(names, network, convolutions):
+    """What the prose says about network and settings, by name, as the code has it."""
+    linear = network[-2]
+    normalisations = [layer for layer in network if isinstance(layer, nn.BatchNorm2d)]
+    pooled = [isinstance(layer, nn.MaxPool2d) for layer in network]
+    up_to_first_pooling = list(network)[: pooled.index(True)]
+    blocks = nn.Sequential(*list(network)[:-4])  # without the pooling and all that follows it
+    return names | {
+        "parameters": parameters(network),
+        "convolution_weights": parameters(network, nn.Conv2d),
+        "normalised_channels": sum(layer.num_features for layer in normalisations),
+        "normalisation_parameters": parameters(network, nn.BatchNorm2d),
+        "linear_inputs": linear.in_features,
+        "linear_parameters": parameters(network, nn.Linear),
+        "blocks": WORDS[len(convolutions)],
+        "poolings": WORDS[sum(pooled)],
+        "padded": WORDS[sum(layer.padding != (0, 0) for layer in convolutions)],
+        "first_pooled": ORDINALS[sum(isinstance(each, nn.Conv2d) for each in up_to_first_pooling)],
+        "first_four": ", ".join(str(layer.out_channels) for layer in convolutions[:4]),
+        "filters": WORDS[convolutions[0].out_channels],
+        "side": blocks(torch.zeros(1, 1, 28, 28)).shape[-1],
+        "one_channel_in": round(1 / names["DROPOUT"]),
+        "longest_step": WORDS[round(1 / (1 - names["MOMENTUM"]))],
+        "effective_rate": names["LEARNING_RATE"] / (1 - names["MOMENTUM"]),
+        "remembered": ORDINALS[round(1 / names["AVERAGE_SHARE"])],
+    }
+
+
+@pytest.mark.parametrize(
+    ("cell", "words", "number"),
+    [
+        ("title", "Classify", "{parameters:,} parameters"),
+        ("augment-text", "batch", "{BATCH_SIZE} images"),
+        ("parts", "chain", "{blocks}"),
+        ("parts", "Max pooling", "{poolings}"),
+        ("parts", "Dropout", "one channel in {one_channel_in}"),
+        ("parts", "Global average pooling", "{side} x {side}"),
+        ("picture-see", "first pooling", "{first_pooled} convolution"),
+        ("picture-see", "expand", "{first_four}"),
+        ("picture-see", "padded", "{padded}"),
+        ("where-text", "Where", "{parameters:,}"),
+        ("where-text", "biases", "all {blocks}"),
+        ("where-text", "biases", "{convolution_weights:,}"),
+        ("where-text", "biases", "{normalised_channels} channels"),
+        ("where-text", "biases", "{normalisation_parameters}"),
+        ("where-text", "biases", "{linear_inputs} x 10"),
+        ("where-text", "biases", "{linear_parameters}"),
+        ("where-text", "biases", "{parameters:,}"),
+        ("receptive-fields", "", "{blocks} blocks"),
+        ("one-step-see", "Momentum", "{MOMENTUM}"),
+        ("one-step-see", "Momentum", "{longest_step} times"),
+        ("one-step-see", "Momentum", "{LEARNING_RATE}"),
+        ("one-step-see", "Momentum", "{effective_rate:.2g}"),
+        ("gradients", "", "{blocks} convolutions"),
+        ("average-text", "average", "last {remembered}"),
+        ("average-text", "average", "AVERAGE_SHARE = {AVERAGE_SHARE}"),
+        ("filters-text", "filters", "{filters} filters"),
+        ("filters", "", "{filters} filters"),
+    ],
+)
+def test_a_cell_names_a_number_as_the_code_has_it(notebook, facts, cell, words, number):
+    expected = number.format(**facts)
+    missing = f"The cell {cell} must name {expected!r}: {number}"
+    assert names_it(paragraph(notebook, cell, words), expected), missing
+
+
+def test_the_convolution_that_is_worked_out_has_these_weights(notebook, convolutions):
+    text = paragraph(notebook, "where-text", " = ")
+    sentence = re.search(r"(\w+) convolution has ([\d x]+ = [\d,]+) weights", text)
+    assert sentence, "The cell where-text works out no convolution."
+    layer = convolutions[ORDINALS.index(sentence[1]) - 1]
+    size = layer.kernel_size[0] * layer.kernel_size[1]
+    expected = f"{layer.in_channels} x {layer.out_channels} x {size} = {layer.weight.numel():,}"
+    assert sentence[2] == expected
+
+
+def test_the_text_names_the_1_x_1_convolutions(notebook, convolutions):
+    expected = [i for i, layer in enumerate(convolutions, 1) if layer.kernel_size == (1, 1)]
+    text = paragraph(notebook, "picture-see", "1 x 1").partition("1 x 1")[0]
+    named = [number for number in range(1, 9) if ORDINALS[number] in text]
+    if "last" in text:
+        named.append(len(convolutions))
+    assert named == expected, f"The cell picture-see names {named} as 1 x 1."
+
+
+def test_two_thirds_of_the_average_come_from_the_last_steps(notebook, names):
+    """The averaged weight starts from steps in which the weight was 0; then it is 1."""
+    model, averaged_model = nn.Linear(1, 1), nn.Linear(1, 1)
+    steps = 1000
+    for step in range(steps):
+        is_recent = step >= (1 - names["AVERAGE_SHARE"]) * steps
+        model.weight.data.fill_(float(is_recent))
+        names["update_average"](averaged_model, model, step)
+    assert averaged_model.weight.item() == pytest.approx(2 / 3, abs=0.02)
+    assert "two thirds" in prose(notebook, "average-text")
+
+
+def test_the_texts_count_the_images_that_the_cells_use(notebook):
+    noise = cells.cell(notebook, "receptive-fields").source
+    assert names_it(prose(notebook, "fields-text"), re.search(r"randn\((\d+)", noise)[1])
+    one_step = cells.cell(notebook, "one-step").source
+    assert names_it(prose(notebook, "train-text"), re.search(r"images\[:(\d+)\]", one_step)[1])
+
+
+def texts(notebook):
+    """Return all prose of the notebook."""
+    return "\n".join(each.source for each in notebook.cells if each.cell_type == "markdown")
+
+
+def test_every_setting_that_the_text_names_is_there(notebook, names):
+    settings = set(re.findall(r"`([A-Z][A-Z_]+)\b", texts(notebook)))
+    assert settings
+    assert settings <= names.keys()
+
+
+def test_each_reference_is_in_the_list_and_each_in_the_list_is_named(notebook):
+    listed = re.findall(r"^(\d+)\.", cells.cell(notebook, "references").source, re.MULTILINE)
+    assert set(re.findall(r"\[(\d+)\]", texts(notebook))) == set(listed)
