@@ -160,7 +160,7 @@ def test_without_any_source_one_error_says_what_to_do(tiny, tmp_path):
     assert files == f"No intact {TRAIN_IMAGES}."
     assert of_mirror.startswith("http://127.0.0.1:9/: <urlopen error ")
     assert of_npm == "npm: npm is missing; it comes with Node.js."
-    assert advice == f"Put good copies into {folder.resolve()} and run this cell again."
+    assert advice == f"Put unpacked copies into {folder.resolve()} and run this cell again."
 
 
 def test_npm_s_own_error_is_shown_in_one_line(tiny, install_npm, tmp_path):

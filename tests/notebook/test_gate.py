@@ -74,9 +74,7 @@ def test_the_text_says_how_many_requirements_are_the_published_answer_s(notebook
     assert "last six" in cells.cell(notebook, "check-text").source
 
 
-def test_each_requirement_is_printed_even_if_an_earlier_one_is_missed(
-    notebook, finished, capsys
-):
+def test_each_requirement_is_printed_even_if_an_earlier_one_is_missed(notebook, finished, capsys):
     finished["test_labels"] = range(100)
     assert missed(notebook, finished) == [IMAGES]
     lines = capsys.readouterr().out.splitlines()

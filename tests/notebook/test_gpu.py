@@ -55,9 +55,8 @@ def test_augmentation_draws_where_the_images_are(names, gpu):
 
 
 @pytest.fixture
-def ready(notebook, names, mnist, gpu):
+def ready(names, mnist, gpu):
     """The namespace before the training, with 40 images of each set on the device."""
-    cells.run(notebook, names, "device")  # it also sets the look of the figures
     names["device"] = torch.device("cuda")
     names["load_mnist"] = Mock(return_value=[values[:40].to("cuda") for values in mnist])
     return names

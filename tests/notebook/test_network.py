@@ -100,7 +100,7 @@ def test_the_receptive_fields_beside_the_layers_are_the_pixels_with_a_gradient(n
 
 
 def test_the_picture_of_the_receptive_fields_shows_what_an_output_sees(notebook, names, shown):
-    cells.run(notebook, names, "device", "receptive-fields")
+    cells.run(notebook, names, "look", "receptive-fields")
     titles = [axis.get_title() for axis in shown[0].axes]
     expected = []
     for number, block in enumerate(parts(names["Net"]())[:8], start=1):
@@ -109,11 +109,9 @@ def test_the_picture_of_the_receptive_fields_shows_what_an_output_sees(notebook,
     assert titles == expected
 
 
-def test_in_the_picture_of_the_network_bars_are_as_wide_and_high_as_outputs(
-    notebook, names, shown
-):
+def test_in_the_picture_of_the_network_bars_are_as_wide_and_high_as_outputs(notebook, names, shown):
     names["train_images"] = torch.zeros(1, 1, 28, 28)
-    cells.run(notebook, names, "device", "layer-outputs", "network-picture")
+    cells.run(notebook, names, "look", "layer-outputs", "network-picture")
     bars = [[bar.get_width(), bar.get_height()] for bar in shown[0].axes[0].patches]
     sizes = [[1, 28, 28]] + [shape for shape, _ in comments(notebook)[:9]] + [[10, 1, 1]]
     assert bars == [[channels, height] for channels, height, _ in sizes]
@@ -149,3 +147,14 @@ def test_an_image_is_read_alone_as_among_others(names):
 def test_a_block_has_the_size_that_it_is_told(names, kernel_size, padding, pool, side):
     layers = names["block"](2, 5, kernel_size=kernel_size, padding=padding, pool=pool)
     assert nn.Sequential(*layers)(torch.zeros(3, 2, 8, 8)).shape == (3, 5, side, side)
+
+
+def test_each_number_that_global_pooling_averages_sees_the_whole_image(names):
+    """So says the text on global average pooling."""
+    network = without_maxima(list(names["Net"]())[:-4])
+    images = torch.zeros(1, 1, 28, 28, dtype=torch.float64, requires_grad=True)
+    output = network(images)
+    for row in range(output.shape[2]):
+        for column in range(output.shape[3]):
+            (gradient,) = torch.autograd.grad(output[0, 0, row, column], images, retain_graph=True)
+            assert (gradient > 0).all()

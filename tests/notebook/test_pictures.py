@@ -23,7 +23,7 @@ for result, unaveraged, averaged in zip(SCRIPT, UNAVERAGED, AVERAGED, strict=Tru
 
 def test_the_filter_at_work_adds_the_products_where_the_window_is(notebook, names, mnist, shown):
     names["train_images"] = mnist[0][:1]
-    cells.run(notebook, names, "device", "filter-at-work")
+    cells.run(notebook, names, "look", "filter-at-work")
     place = names["row"], names["column"]
     total = names["products"].sum()
     assert total.abs() > 100  # there is an edge
@@ -41,7 +41,7 @@ def at_the_start(names, mnist):
 
 
 def test_one_step_does_most_at_a_rate_of_1_and_harm_at_10(notebook, at_the_start, shown):
-    cells.run(notebook, at_the_start, "device", "one-step")
+    cells.run(notebook, at_the_start, "look", "one-step")
     rates, losses = at_the_start["rates"], at_the_start["losses"]
     assert rates[losses.index(min(losses))] == 1
     assert rates[-1] == 10
@@ -51,7 +51,7 @@ def test_one_step_does_most_at_a_rate_of_1_and_harm_at_10(notebook, at_the_start
 def test_without_batch_normalisation_every_gradient_is_hundreds_of_times_smaller(
     notebook, at_the_start, shown
 ):
-    cells.run(notebook, at_the_start, "device", "one-step", "gradients")
+    cells.run(notebook, at_the_start, "look", "one-step", "gradients")
     with_bn, without_bn = [line.get_ydata() for line in shown[1].axes[0].lines]
     assert len(with_bn) == len(without_bn) == 8
     assert min(large / small for large, small in zip(with_bn, without_bn, strict=True)) > 100
@@ -61,7 +61,7 @@ def test_without_batch_normalisation_every_gradient_is_hundreds_of_times_smaller
 def trained(notebook, scripted):
     """The namespace after a scripted training, with the look of the notebook's figures."""
     training = scripted(SCRIPT)
-    cells.run(notebook, training.names, "device")
+    cells.run(notebook, training.names, "look")
     return training.train()
 
 
@@ -161,7 +161,7 @@ def look(notebook, names):
         names["trained_model"] = "network"
         names["train_images"] = names["test_images"] = made_up.images
         names["train_labels"] = names["test_labels"] = made_up.labels
-        cells.run(notebook, names, "device", "digits", "mistakes")
+        cells.run(notebook, names, "look", "mistakes")
         names["predict"].assert_called_once_with("network", made_up.images)
         return made_up
 
@@ -195,11 +195,9 @@ def test_in_the_picture_of_the_study_a_dot_is_a_run_and_a_bar_the_mean_of_those_
     notebook, names, shown
 ):
     names["STUDY"] = {"whole": [40, 38, 45], "part": [60, 8_865]}
-    cells.run(notebook, names, "device", "study-picture")
+    cells.run(notebook, names, "look", "study-picture")
     (axis,) = shown[0].axes
-    whole, whole_mean, part, part_mean, required = [
-        sorted(line.get_xdata()) for line in axis.lines
-    ]
+    whole, whole_mean, part, part_mean, required = [sorted(line.get_xdata()) for line in axis.lines]
     assert whole == pytest.approx([99.55, 99.6, 99.62])
     assert whole_mean == pytest.approx([99.59])
     assert part == part_mean == pytest.approx([99.4])

@@ -141,7 +141,7 @@ def test_the_same_seed_gives_the_same_numbers_again_and_another_seed_others(trai
 
 def test_a_learning_rate_far_too_high_ends_the_training_with_advice(train_briefly):
     with pytest.raises(FloatingPointError, match="lower LEARNING_RATE"):
-        train_briefly(LEARNING_RATE=1e4, BATCH_SIZE=32)
+        train_briefly(LEARNING_RATE=1e6, BATCH_SIZE=16)
 
 
 @pytest.fixture

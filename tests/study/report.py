@@ -210,6 +210,18 @@ def batch_normalisation(notebook):
     )
 
 
+def try_this(notebook):
+    """Return what to expect of the changes that the notebook suggests."""
+    outcome = results.outcome(notebook)
+    runs = outcome.groups[variants.WITHOUT_AVERAGING].runs
+    return render(
+        "try.md.j2",
+        standard_deviation=outcome.recipe.runs["accuracy"].std(),
+        passed=int(runs["passed"].sum()),
+        count=len(runs),
+    )
+
+
 def plan_of(notebook):
     """Return the plan of the notebook's own network, a text: see plans.py."""
     convolutions = []
@@ -356,6 +368,7 @@ BLOCKS = {
     "study-full": study_full,
     "study-data": study_data,
     "batch-normalisation": batch_normalisation,
+    "try": try_this,
     "plan": plan,
     "speed": speed,
     "versions": versions,

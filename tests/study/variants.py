@@ -12,6 +12,7 @@ from tests.tools.cells import Edit
 # The names of which templates and tables speak.
 RECIPE = "full recipe"
 WITHOUT_BN = "no batch normalisation"
+WITHOUT_AVERAGING = "no averaging"
 PLAIN = "rate 0.01, no augmentation, no averaging"
 THIRD = "third version's network"
 PAIRS = 10  # of each variant, with the seeds 0 to 9
@@ -69,7 +70,7 @@ VARIANTS = (
     ),
     Variant("no augmentation", "the images as they are", settings=AS_THEY_ARE),
     # Averaging does not touch the training: this is the recipe's own runs, seen otherwise.
-    Variant("no averaging", "the unaveraged network", seeds=100, is_averaged=False),
+    Variant(WITHOUT_AVERAGING, "the unaveraged network", seeds=100, is_averaged=False),
     Variant(
         PLAIN,
         "the published answer's rate, and nothing added",
