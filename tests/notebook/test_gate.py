@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from tests.notebook.stand_ins import epoch
+from tests.study import results
 from tests.tools import cells
 
 IMAGES = "test images"
@@ -139,6 +140,20 @@ def test_without_a_finished_epoch_the_check_says_what_to_do(notebook, finished):
     finished["history"] = []
     with pytest.raises(RuntimeError, match="No epoch was finished: run the training cell again"):
         cells.run(notebook, finished, "check")
+
+
+@pytest.mark.parametrize(
+    "correct",
+    [
+        [9_900, 9_941, 9_960, 9_941, 9_945],
+        [9_960, 9_940, 9_960, 9_960, 9_960],
+        [9_960, 9_960, 9_960, 9_960, 9_940],
+        [9_960, 9_960, 9_960],
+    ],
+)
+def test_the_study_counts_a_run_as_passed_where_the_gate_lets_it_pass(notebook, finished, correct):
+    set_history(finished, correct)
+    assert results.passes(correct) == (missed(notebook, finished) == [])
 
 
 @pytest.mark.parametrize("images", [9_999, 10_001])

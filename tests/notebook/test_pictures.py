@@ -172,7 +172,7 @@ def look(notebook, names):
 def test_mistakes_are_counted_and_shown_up_to_a_hundred(look, shown, capsys, wrong, expected):
     made_up = look(wrong)
     probabilities = made_up.log_probabilities.exp()
-    _, mistakes = shown  # the first figure shows the first digits
+    (mistakes,) = shown
     pictures = [axis for axis in mistakes.axes if axis.images]
     assert len(pictures) == expected
     for number, axis in enumerate(pictures):

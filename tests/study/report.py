@@ -149,7 +149,7 @@ def study(notebook):
         failed=sum(group.failed for group in groups),
         seeds=in_seeds(outcome.recipe.runs["seed"]),
         verdicts=verdicts,
-        missing=[each.name for each in variants.VARIANTS if each.name not in outcome.groups],
+        missing=[name for name in results.shown(notebook)[0] if name not in outcome.groups],
         fewest_pairs=results.FEWEST_PAIRS,
     )
 
@@ -293,20 +293,18 @@ def speed(notebook):
             "Seeds": len(group.runs) if group else "",
         }
 
+    rows_shown = [row(HERE, variants.RECIPE), row(USUAL, None), row(variants.PLAIN, variants.PLAIN)]
+    share = None
+    if THIRD in seconds:  # else it is the notebook's own network
+        rows_shown.insert(1, row(THIRD, variants.THIRD))
+        share = seconds[HERE] / seconds[THIRD]
     return render(
         "speed.md.j2",
         outcome=outcome,
         is_earlier=is_earlier(rows, notebook),
-        table=table(
-            [
-                row(HERE, variants.RECIPE),
-                row(THIRD, variants.THIRD),
-                row(USUAL, None),
-                row(variants.PLAIN, variants.PLAIN),
-            ]
-        ),
+        table=table(rows_shown),
         usual=seconds[USUAL] / seconds[HERE],
-        share=seconds[HERE] / seconds[THIRD],
+        share=share,
         rounds=int((rows["measure"] == HERE).sum()),
         machines=machines(rows),
     )

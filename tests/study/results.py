@@ -113,6 +113,7 @@ def pair(before, after):
 def shown(notebook):
     """Return the runs to show, by the variant's name, and whether they are of earlier code.
 
+    A variant whose plan is the notebook's own is left out: it would be compared with itself.
     Where the present code has no run of the recipe, those of the code recorded last are shown.
     Raises ValueError where the recipe has no run at all.
     """
@@ -125,11 +126,14 @@ def shown(notebook):
     runs = runs[runs["code"] == (recipe["code"].iloc[-1] if is_earlier else code)]
     found = {}
     for variant in variants.VARIANTS:
+        trained = variant.fingerprint(notebook)
+        if variant.plan and trained == code:
+            continue
         if is_earlier:  # its cells are gone, so the name must do, and what was trained last
             named = runs[runs["variant"] == variant.recorded_as]
             of_variant = named[named["trained"].isin(named["trained"].tail(1))]
         else:
-            of_variant = runs[runs["trained"] == variant.fingerprint(notebook)]
+            of_variant = runs[runs["trained"] == trained]
         found[variant.name] = of_variant
     return found, is_earlier
 
@@ -142,11 +146,12 @@ def outcome(notebook):
     count = max(epochs["epoch"], default=1)
     recipe = with_endings(runs[variants.RECIPE], epochs, count, is_averaged=True)
     groups = {}
-    for variant in variants.VARIANTS:
-        ended = with_endings(runs[variant.name], epochs, count, variant.is_averaged)
+    for name, of_variant in runs.items():
+        variant = variants.variant(name)
+        ended = with_endings(of_variant, epochs, count, variant.is_averaged)
         pairs = pair(recipe[recipe["learnt"]], ended)
-        if variant.name == variants.RECIPE or len(pairs) >= FEWEST_PAIRS:
-            groups[variant.name] = Group(variant, ended.drop_duplicates("seed"), pairs)
+        if name == variants.RECIPE or len(pairs) >= FEWEST_PAIRS:
+            groups[name] = Group(variant, ended.drop_duplicates("seed"), pairs)
     pairs = {}
     for name, group in groups.items():
         if name != variants.RECIPE and not group.failed:

@@ -19,7 +19,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 import torch
 from tqdm import tqdm
 
-from tests.study import recording, variants
+from tests.study import plans, recording, variants
 from tests.tools import cells
 
 
@@ -143,6 +143,7 @@ def parse(arguments):
     parser.add_argument(
         "--variants", nargs="+", metavar="NAME", choices=names, default=names, help="default: all"
     )
+    parser.add_argument("--plan", help="of the network, before the notebook has it: see plans.py")
     parser.add_argument("--seeds", type=int, nargs="+", metavar="N", help="default: all")
     parser.add_argument("--workers", type=int, metavar="N", help="runs at the same time")
     return parser.parse_args(arguments)
@@ -155,6 +156,8 @@ def main(arguments=None, work=train):
     """
     options = parse(arguments)
     notebook = cells.read()  # once: it may change while the study runs
+    if options.plan:
+        notebook = plans.with_plan(notebook, options.plan)
     here = machine_of(recording.processor_and_versions() | {"threads": 1})
     chosen = [variants.variant(name) for name in options.variants]
     jobs = schedule(notebook, recording.read("runs.csv"), here, chosen, options.seeds)
