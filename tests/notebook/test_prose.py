@@ -70,7 +70,6 @@ def facts(names, network, convolutions):
     linear = network[-2]
     normalisations = [layer for layer in network if isinstance(layer, nn.BatchNorm2d)]
     pooled = [isinstance(layer, nn.MaxPool2d) for layer in network]
-    up_to_first_pooling = list(network)[: pooled.index(True)]
     blocks = nn.Sequential(*list(network)[:-4]).eval()  # all before global average pooling
     return names | {
         "parameters": parameters(network),
@@ -82,7 +81,6 @@ def facts(names, network, convolutions):
         "blocks": word(len(convolutions)),
         "poolings": word(sum(pooled)),
         "padded": word(sum(layer.padding != (0, 0) for layer in convolutions)),
-        "first_pooled": ordinal(sum(isinstance(each, nn.Conv2d) for each in up_to_first_pooling)),
         "first_four": ", ".join(str(layer.out_channels) for layer in convolutions[:4]),
         "filters": word(convolutions[0].out_channels),
         "side": blocks(torch.zeros(1, 1, 28, 28)).shape[-1],
@@ -102,9 +100,8 @@ def facts(names, network, convolutions):
         ("parts", "Max pooling", "{poolings}"),
         ("parts", "Dropout", "one channel in {one_channel_in}"),
         ("parts", "Global average pooling", "{side} x {side}"),
-        ("picture-see", "first pooling", "{first_pooled} convolution"),
-        ("picture-see", "expand", "{first_four}"),
-        ("picture-see", "padded", "{padded}"),
+        ("net-text", "expand", "{first_four}"),
+        ("net-text", "padded", "{padded}"),
         ("where-text", "Where", "{parameters:,}"),
         ("where-text", "biases", "all {blocks}"),
         ("where-text", "biases", "{convolution_weights:,}"),
@@ -143,11 +140,11 @@ def test_the_convolution_that_is_worked_out_has_these_weights(notebook, convolut
 
 def test_the_text_names_the_1_x_1_convolutions(notebook, convolutions):
     expected = [i for i, layer in enumerate(convolutions, 1) if layer.kernel_size == (1, 1)]
-    text = paragraph(notebook, "picture-see", "1 x 1").partition("1 x 1")[0]
+    text = paragraph(notebook, "net-text", "1 x 1").partition("1 x 1")[0]
     named = [number for number in range(1, 9) if ORDINALS[number] in text]
     if "last" in text:
         named.append(len(convolutions))
-    assert named == expected, f"The cell picture-see names {named} as 1 x 1."
+    assert named == expected, f"The cell net-text names {named} as 1 x 1."
 
 
 def test_two_thirds_of_the_average_come_from_the_last_steps(notebook, names):

@@ -6,6 +6,7 @@ between "# Generated: name" and "# End of what is generated".
 
 import re
 import textwrap
+from itertools import combinations
 from math import inf
 from pathlib import Path
 
@@ -214,9 +215,16 @@ def try_this(notebook):
     """Return what to expect of the changes that the notebook suggests."""
     outcome = results.outcome(notebook)
     runs = outcome.groups[variants.WITHOUT_AVERAGING].runs
+    accuracy = outcome.recipe.runs.set_index("seed")["accuracy"]
+    pairs = pd.Series([abs(one - other) for one, other in combinations(accuracy, 2)])
+    first_two = ""
+    if 0 in accuracy and 1 in accuracy:
+        first_two = f"seeds 0 and 1 differ by {abs(accuracy[0] - accuracy[1]):.2f} points; "
     return render(
         "try.md.j2",
-        standard_deviation=outcome.recipe.runs["accuracy"].std(),
+        first_two=first_two,
+        median=pairs.median(),
+        most=pairs.quantile(0.95),
         passed=int(runs["passed"].sum()),
         count=len(runs),
     )
@@ -247,6 +255,8 @@ def plan(notebook):
     shares = times.div(times[plans.THIRD_VERSION], axis=0).mean()
     own = plan_of(notebook)
     names = {plans.THIRD_VERSION: "the third version's", own: "**this notebook's**"}
+    if own == plans.THIRD_VERSION:
+        names[own] = "**this notebook's**, as the third version's"
     rows = []
     for name, pairs in judged.items():
         convolutions = plans.parse(name)

@@ -24,7 +24,6 @@ class Ending(NamedTuple):
     loss: float  # in the last epoch
     last_four: float  # the worst accuracy of the last four epochs
     first_epoch: float  # the first with 99.40 %, or infinite
-    stuck: int  # epochs, from the first on, in which every image was taken for a one
     learnt: bool
     passed: bool
 
@@ -42,29 +41,37 @@ def ending(correct, losses, count):
     loss = losses[-1] if len(losses) == count else nan
     correct = correct + [0] * (count - len(correct))
     enough = [epoch for epoch, right in enumerate(correct, start=1) if right >= REQUIRED]
-    unequal = [epoch for epoch, right in enumerate(correct) if right != SAME_ANSWER]
     return Ending(
         correct=correct[-1],
         accuracy=correct[-1] / 100,
         loss=loss,
         last_four=min(correct[-4:]) / 100,
         first_epoch=min(enough, default=inf),
-        stuck=min(unequal, default=count),
         learnt=correct[-1] >= LEARNT,
         passed=passes(correct),
     )
 
 
+def epochs_stuck(correct):
+    """Return after how many epochs, from the first on, every image was still taken for a one."""
+    unequal = [epoch for epoch, right in enumerate(correct) if right != SAME_ANSWER]
+    return min(unequal, default=len(correct))
+
+
 def with_endings(runs, epochs, count, is_averaged):
-    """Return runs with the columns of Ending, as judged by one of the two networks."""
+    """Return runs with the columns of Ending, as judged by one of the two networks.
+
+    The column stuck is epochs_stuck of the network in training, the unaveraged one.
+    """
     network = "" if is_averaged else "unaveraged_"
-    endings = []
+    endings, stuck = [], []
     for number in runs["run"]:
         of_run = epochs[epochs["run"] == number]
         correct = of_run[f"{network}correct"].tolist()
+        stuck.append(epochs_stuck(of_run["unaveraged_correct"].tolist()))
         endings.append(ending(correct, of_run[f"{network}loss"].tolist(), count))
     endings = pd.DataFrame(endings, columns=Ending._fields, index=runs.index)
-    return pd.concat([runs, endings], axis=1)
+    return pd.concat([runs, endings], axis=1).assign(stuck=stuck)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ PLAN_COLUMNS = [
     "processor",
     "torch",
 ]
-ROUNDS, STEPS = 5, 20  # of a measurement of time
+ROUNDS, STEPS = 20, 20  # of a measurement of time
 WARM_UP = 5  # steps at the start of each round that do not count
 
 

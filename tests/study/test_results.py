@@ -18,7 +18,7 @@ def test_a_run_is_summed_up_by_its_epochs():
     assert (ended.correct, ended.accuracy, ended.loss) == (9_960, 99.6, 0.1)
     assert ended.last_four == 99.3
     assert ended.first_epoch == 3
-    assert (ended.stuck, ended.learnt, ended.passed) == (0, True, False)
+    assert (ended.learnt, ended.passed) == (True, False)
 
 
 @pytest.mark.parametrize("missed", [0, 1, 2, 3, 4])
@@ -28,11 +28,17 @@ def test_a_run_passes_if_each_of_the_last_four_epochs_is_above_the_limit(missed)
     assert results.passes(correct) == (missed == 0)
 
 
+@pytest.mark.parametrize(
+    ("correct", "epochs"), [([9_000, 9_100], 0), ([1_135, 1_135, 9_000], 2), ([1_135, 1_135], 2)]
+)
+def test_a_run_is_stuck_while_every_image_is_taken_for_a_one(correct, epochs):
+    assert results.epochs_stuck(correct) == epochs
+
+
 def test_a_run_that_broke_off_did_not_learn():
     ended = results.ending([1_135, 1_135, 9_900], [0.3, 0.2, 0.1], 6)
     assert (ended.correct, ended.learnt, ended.passed) == (0, False, False)
     assert ended.first_epoch == inf
-    assert ended.stuck == 2
     assert isnan(ended.loss)
 
 
