@@ -172,3 +172,9 @@ def test_the_file_may_come_from_another_device_but_brings_no_code(notebook, next
     with patch.object(torch, "load", wraps=torch.load) as load:
         cells.run(notebook, next_day, "reload")
     assert load.call_args.kwargs == {"map_location": next_day["device"], "weights_only": True}
+
+
+def test_without_saved_weights_the_reload_says_what_to_do(notebook, names, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RuntimeError, match="No epoch was finished: set EPOCHS to 1 or more"):
+        cells.run(notebook, names, "reload")
