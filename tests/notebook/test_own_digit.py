@@ -122,7 +122,7 @@ LIGHTS = {
     "falls from the top to a quarter": 0.62 - 0.38 * ACROSS.T,
     "is darker in the corners": 1 - 0.3 * (ACROSS**2 + ACROSS.T**2),
     "has a shadow at the left edge": 0.35 + 0.65 * ((ACROSS + 1) / 0.6).clip(max=1),
-    "has a shadow over half of the digit": 1 - 0.25 * (ACROSS > 0),
+    "has a shadow over half of the digit": np.where(ACROSS > 0, 0.75, 1),
 }
 
 
