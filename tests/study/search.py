@@ -1,7 +1,8 @@
 """Search for the network's plan (see plans.py), on training images that are held out.
 
 `python -m tests.study.search list` draws plans at random; in a file, a line a plan:
-`python -m tests.study.search time FILE` measures a step of the training with each, and
+`python -m tests.study.search time FILE` measures a step of the training with each, some minutes
+long and on a quiet machine only, and
 `python -m tests.study.search train FILE --seeds 0 1 --epochs 5` trains what the records lack.
 Both add rows to tests/study/records/: steps.csv and plans.csv.
 """
@@ -35,7 +36,8 @@ PLAN_COLUMNS = [
     "processor",
     "torch",
 ]
-ROUNDS, STEPS = 20, 20  # of a measurement of time
+PROCESSES = 5  # of a measurement of time: in some, a step takes a fifth longer
+ROUNDS, STEPS = 10, 20  # in each process
 WARM_UP = 5  # steps at the start of each round that do not count
 
 
@@ -163,11 +165,13 @@ def main(arguments=None):
         parser.error("A file with plans is needed.")
     chosen = Path(options.file).read_text(encoding="utf-8").splitlines()
     if options.command == "time":
-        rows = []
-        for plan, milliseconds in step_times(chosen).items():
-            row = {"plan": plan, "milliseconds": f"{milliseconds:.2f}"}
-            rows.append(row | conditions(torch.get_num_threads()))
-        recording.append_rows(recording.FOLDER / "steps.csv", STEP_COLUMNS, rows)
+        here = conditions(torch.get_num_threads())
+        with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
+            for _ in range(PROCESSES):
+                times = pool.submit(step_times, chosen).result()
+                rows = [{"plan": plan, "milliseconds": f"{times[plan]:.2f}"} for plan in chosen]
+                rows = [row | here for row in rows]
+                recording.append_rows(recording.FOLDER / "steps.csv", STEP_COLUMNS, rows)
         return
     jobs = missing(chosen, options.seeds, options.epochs)
     with ProcessPoolExecutor(2, get_context("spawn"), study.start_worker) as pool:
