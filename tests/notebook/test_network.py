@@ -105,7 +105,7 @@ def test_the_picture_of_the_receptive_fields_shows_what_an_output_sees(notebook,
     expected = []
     for number, block in enumerate(parts(names["Net"]())[:8], start=1):
         side = side_of_the_visible_square(block, image=28)
-        expected.append(f"block {number}: {side} x {side} pixels")
+        expected.append(f"block {number}\n{side} x {side}")
     assert titles == expected
 
 

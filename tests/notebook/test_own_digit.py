@@ -1,6 +1,5 @@
 """A photographed digit becomes an image like MNIST's; what is no digit is told in one sentence."""
 
-import io
 from unittest.mock import Mock
 
 import numpy as np
@@ -69,9 +68,9 @@ def picture_of(levels):
     return Image.fromarray(levels.clip(0, 255).astype("uint8"))
 
 
-def written(digit):
+def written(digit, size=200):
     """Return a grey picture of a digit of MNIST on a sheet."""
-    return picture_of(PAPER + (INK - PAPER) * strokes(digit))
+    return picture_of(PAPER + (INK - PAPER) * strokes(digit, size))
 
 
 def drawn(*lines, pen=16):
@@ -136,6 +135,11 @@ def test_light_need_not_be_even(read, digits, light):
     assert difference(read(picture_of(levels), "JPEG"), digits[0]) < 0.06
 
 
+def test_a_picture_may_be_noisy(read, digits):
+    levels = 200 - 160 * strokes(digits[0]) + noise(40)
+    assert difference(read(picture_of(levels)), digits[0]) < 0.06
+
+
 @pytest.mark.parametrize("margin", [10, 40])
 @pytest.mark.parametrize("sides", [slice(1), slice(3, 4), slice(4)], ids=["left", "below", "all"])
 def test_what_touches_an_edge_is_no_part_of_the_digit(read, digits, margin, sides):
@@ -173,7 +177,8 @@ def test_a_5_may_have_a_bar_of_its_own(own, gap):
 
 def test_specks_and_faint_lines_are_no_part_of_the_digit(read, digits):
     sheet = np.full((400, 400), 230)
-    sheet[::50] = sheet[:, ::50] = 180
+    for width in range(3):
+        sheet[width::50] = sheet[:, width::50] = 185
     sheet[60:66, 60:66] = sheet[340:346, 300:306] = 0
     ink = strokes(digits[0])
     assert difference(read(picture_of(sheet * (1 - ink) + INK * ink)), digits[0]) < 0.05
@@ -210,26 +215,19 @@ def test_an_empty_frame_is_no_0(refused, box):
     assert refused(picture).endswith("clear of edges, lines and frames.")
 
 
-def on_a_frame(draw, row):
-    draw.rectangle((60, 60, 340, row), **THIN)
+LINES = {  # row is the lowest one of the digit
+    "frame": lambda draw, row: draw.rectangle((40, 40, 360, row), **THIN),
+    "line that ends": lambda draw, row: draw.line([(20, row), (380, row)], fill=60, width=2),
+    "underline": lambda draw, row: draw.line([(150, row + 20), (250, row + 20)], INK, 3),
+}
 
 
-def on_a_line_that_ends_in_the_picture(draw, row):
-    draw.line([(20, row), (380, row)], fill=60, width=2)
-
-
-def above_a_short_line(draw, row):
-    draw.line([(100, row + 20), (300, row + 20)], fill=INK, width=3)
-
-
-@pytest.mark.parametrize(
-    "lined", [on_a_frame, on_a_line_that_ends_in_the_picture, above_a_short_line]
-)
-def test_a_digit_on_a_line_is_refused(refused, digits, lined):
+@pytest.mark.parametrize("line", LINES.values(), ids=LINES)
+def test_a_digit_that_stands_on_a_line_is_refused(refused, digits, line):
     for digit in digits[:8]:
-        lowest = np.argwhere(strokes(digit) > 0.5)[:, 0].max()
-        picture = written(digit)
-        lined(ImageDraw.Draw(picture), lowest)
+        lowest = np.argwhere(strokes(digit, size=280) > 0.5)[:, 0].max()
+        picture = written(digit, size=280)
+        line(ImageDraw.Draw(picture), lowest)
         assert refused(picture)
 
 
@@ -242,7 +240,7 @@ EMPTY.update({name: 250 * light for name, light in LIGHTS.items()})
 
 @pytest.mark.parametrize("levels", EMPTY.values(), ids=EMPTY)
 def test_an_empty_sheet_holds_no_digit(refused, levels):
-    for deviation in (0, 3, 15):
+    for deviation in (0, 3, 15, 40):
         assert refused(picture_of(levels + noise(deviation))).startswith("No large, dark digit")
 
 
@@ -255,8 +253,8 @@ def spot(*corners):
 
 NO_DIGITS = {
     "a one that is cut": (drawn([(200, 0), (200, 300)]), "clear of edges"),
-    "two ones": (drawn([(150, 60), (150, 340)], [(250, 60), (250, 340)]), "more than one digit"),
-    "ones far apart": (drawn([(60, 60), (60, 140)], [(300, 300), (300, 380)]), "more than one"),
+    "two ones": (drawn([(170, 60), (170, 340)], [(230, 60), (230, 340)]), "more than one digit"),
+    "a seven and a dash": (drawn(SEVEN, [(20, 30), (95, 30)]), "more than one digit"),
     "a dash": (drawn([(60, 200), (340, 200)]), "so wide"),
     "a spot": (spot(150, 150, 250, 250), "No large, dark digit"),
     "a speck": (spot(197, 197, 203, 203), "No large, dark digit"),
@@ -326,24 +324,15 @@ def test_the_picture_in_the_file_is_shown_and_given_to_the_network(last_cell, sh
     assert shown[0].axes[3].get_title() == "read as 7, probability 86%"
 
 
-EMPTY_SHEET = io.BytesIO()
-Image.new("L", (400, 400), PAPER).save(EMPTY_SHEET, "PNG")
-SHEET = EMPTY_SHEET.getvalue()
-FILES = {
-    "PDF": (b"%PDF-1.7 and so on", "The file cannot be read, so save it as PNG or JPEG: "),
-    "cut short": (SHEET[:-40], "The file cannot be read, so save it as PNG or JPEG: "),
-    "an empty sheet": (SHEET, "No large, dark digit was found"),
-}
-
-
-@pytest.mark.parametrize("content, expected", FILES.values(), ids=FILES)
-def test_run_all_goes_through_where_no_digit_can_be_read(
-    last_cell, shown, capsys, tmp_path, content, expected
+@pytest.mark.parametrize("content", [b"", b"%PDF-1.7 and so on"], ids=["empty", "PDF"])
+def test_run_all_goes_through_with_a_file_that_is_no_picture(
+    last_cell, shown, capsys, tmp_path, content
 ):
     (tmp_path / FILE).write_bytes(content)
     last_cell()
     printed, errors = capsys.readouterr()
-    assert printed.startswith(expected) and printed.count("\n") == 1
+    assert printed.startswith("The file cannot be read, so save it as PNG or JPEG: ")
+    assert printed.count("\n") == 1
     assert errors == "" and shown == []
 
 

@@ -116,13 +116,13 @@ def test_the_network_is_in_training_mode(practice):
     assert normalisation.num_batches_tracked == 21
 
 
-def test_the_log_is_one_line_of_plain_text_with_the_last_batch_s_loss_and_number(define, capsys):
+def test_the_log_is_one_line_of_plain_text_with_the_last_batch_s_loss(define, capsys):
     practice = Practice(define(BATCH_SIZE=15), learning_rate=0)
     practice.train()
     last = practice.batches[-1]
     loss = loss_by_hand(practice.model, 2 * practice.images[last], practice.labels[last])
     log, errors = capsys.readouterr()
-    expected = f"loss={loss.item():.4f} batch_id=20: 100%|##########| 21/21"
+    expected = f"epoch 1: loss={loss.item():.4f}: 100%|##########| 21/21"
     assert expected in log.split("\r")[-1]
     assert log.count("\n") == 1
     assert log.isascii()

@@ -49,8 +49,8 @@ def test_every_measurement_is_kept_under_its_name(scripted):
 def test_the_log_tells_of_the_averaged_network_and_rounds_no_accuracy_up(scripted, capsys):
     scripted([FIRST, SECOND]).train()
     assert capsys.readouterr().out == (
-        "Epoch 1 of 2\nTest set: Average loss: 0.0456, Accuracy: 9939/10000 (99.39%)\n\n"
-        "Epoch 2 of 2\nTest set: Average loss: 0.0789, Accuracy: 9940/10000 (99.40%)\n\n"
+        "Test set: Average loss: 0.0456, Accuracy: 9939/10000 (99.39%)\n"
+        "Test set: Average loss: 0.0789, Accuracy: 9940/10000 (99.40%)\n"
     )
 
 
