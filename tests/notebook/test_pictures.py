@@ -28,7 +28,13 @@ def test_the_filter_at_work_adds_the_products_where_the_window_is(notebook, name
     total = names["products"].sum()
     assert total.abs() > 100  # there is an edge
     torch.testing.assert_close(names["response"][place], total)
-    digit, *_, response = shown[0].axes
+    assert names["digit"].aminmax() == (0, 255)  # as the text says
+    digit, *squares, response = shown[0].axes
+    for square in squares:
+        numbers = square.images[0].get_array()
+        for text in square.texts:
+            column, row = text.get_position()
+            assert text.get_text() == f"{numbers[row, column]:.0f}"
     assert digit.patches[0].get_xy() == response.patches[0].get_xy()
     assert f"{total:.0f}" in response.get_title()
 
