@@ -250,9 +250,8 @@ def plan(notebook):
     changes = results.changes(
         {name: pairs for name, pairs in judged.items() if name != plans.THIRD_VERSION}, "correct"
     )
-    # Times of different machines are not compared: a row for each machine, a column for each plan.
-    times = steps.pivot_table("milliseconds", recording.MACHINE, "plan", aggfunc="median")
-    shares = times.div(times[plans.THIRD_VERSION], axis=0).mean()
+    times = steps.pivot(index="measurement", columns="plan", values="milliseconds")
+    shares = times.div(times[plans.THIRD_VERSION], axis=0).median()
     own = plan_of(notebook)
     names = {plans.THIRD_VERSION: "the third version's", own: "**this notebook's**"}
     if own == plans.THIRD_VERSION:

@@ -24,7 +24,14 @@ from tests.study import plans, recording, study
 from tests.tools import cells
 
 PARAMETERS = 15_938
-STEP_COLUMNS = ["plan", "milliseconds", "threads", "processor", "torch"]
+STEP_COLUMNS = [
+    "measurement",  # a process, in which the plans take turns
+    "plan",
+    "milliseconds",
+    "threads",
+    "processor",
+    "torch",
+]
 PLAN_COLUMNS = [
     "plan",
     "seed",
@@ -166,11 +173,13 @@ def main(arguments=None):
     chosen = Path(options.file).read_text(encoding="utf-8").splitlines()
     if options.command == "time":
         here = conditions(torch.get_num_threads())
+        done = recording.read("steps.csv", STEP_COLUMNS)["measurement"].nunique()
         with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
-            for _ in range(PROCESSES):
-                times = pool.submit(step_times, chosen).result()
-                rows = [{"plan": plan, "milliseconds": f"{times[plan]:.2f}"} for plan in chosen]
-                rows = [row | here for row in rows]
+            for number in range(done + 1, done + PROCESSES + 1):
+                rows = []
+                for plan, milliseconds in pool.submit(step_times, chosen).result().items():
+                    row = {"measurement": number, "plan": plan, **here}
+                    rows.append(row | {"milliseconds": f"{milliseconds:.2f}"})
                 recording.append_rows(recording.FOLDER / "steps.csv", STEP_COLUMNS, rows)
         return
     jobs = missing(chosen, options.seeds, options.epochs)

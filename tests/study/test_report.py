@@ -32,9 +32,10 @@ def write_plans(folder):
             correct = 9_940 + seed + better + seed % 2 * better // 4
             lines.append(f"{plan},{seed},19,{2 - correct / 5_000:.5f},{correct},8.1,1,X,2.15")
     (folder / "plans.csv").write_text("\n".join(lines), encoding="utf-8")
-    lines = ["plan,milliseconds,threads,processor,torch"]
+    lines = ["measurement,plan,milliseconds,threads,processor,torch"]
     for plan, milliseconds in [(plans.THIRD_VERSION, 20), (PLAN, 14), (OTHER_PLAN, 13)]:
-        lines += [f"{plan},{milliseconds},2,X,2.15", f"{plan},{2 * milliseconds},2,Y,2.15"]
+        for measurement, slowness in [(1, 1), (2, 3), (3, 2)]:
+            lines.append(f"{measurement},{plan},{slowness * milliseconds},2,X,2.15")
     (folder / "steps.csv").write_text("\n".join(lines), encoding="utf-8")
 
 
