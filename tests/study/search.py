@@ -1,8 +1,8 @@
 """Search for the network's plan (see plans.py), on training images that are held out.
 
 `python -m tests.study.search list` draws plans at random; in a file, a line a plan:
-`python -m tests.study.search time FILE` measures a step of the training with each, some minutes
-long and on a quiet machine only, and
+`python -m tests.study.search time FILE` measures a step of the training with each, which takes
+some minutes and a quiet machine, and
 `python -m tests.study.search train FILE --seeds 0 1 --epochs 5` trains what the records lack.
 Both add rows to tests/study/records/: steps.csv and plans.csv.
 """
@@ -121,6 +121,20 @@ def conditions(threads):
     return {"threads": threads, "processor": here["processor"], "torch": here["torch"]}
 
 
+def record_times(chosen):
+    """Measure the plans in several processes, and add a row for each process and plan."""
+    here = conditions(torch.get_num_threads())
+    done = recording.read("steps.csv", STEP_COLUMNS)["measurement"].nunique()
+    with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
+        measurements = pool.map(step_times, PROCESSES * [chosen])
+        for number, times in enumerate(measurements, start=done + 1):
+            rows = [
+                {"measurement": number, "plan": plan, "milliseconds": f"{times[plan]:.2f}", **here}
+                for plan in chosen
+            ]
+            recording.append_rows(recording.FOLDER / "steps.csv", STEP_COLUMNS, rows)
+
+
 def train(plan, seed, epochs):
     """Train plan with seed on 50,000 images, test it on the others; return the row of plans.csv.
 
@@ -172,15 +186,7 @@ def main(arguments=None):
         parser.error("A file with plans is needed.")
     chosen = Path(options.file).read_text(encoding="utf-8").splitlines()
     if options.command == "time":
-        here = conditions(torch.get_num_threads())
-        done = recording.read("steps.csv", STEP_COLUMNS)["measurement"].nunique()
-        with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
-            for number in range(done + 1, done + PROCESSES + 1):
-                rows = []
-                for plan, milliseconds in pool.submit(step_times, chosen).result().items():
-                    row = {"measurement": number, "plan": plan, **here}
-                    rows.append(row | {"milliseconds": f"{milliseconds:.2f}"})
-                recording.append_rows(recording.FOLDER / "steps.csv", STEP_COLUMNS, rows)
+        record_times(chosen)
         return
     jobs = missing(chosen, options.seeds, options.epochs)
     with ProcessPoolExecutor(2, get_context("spawn"), study.start_worker) as pool:
