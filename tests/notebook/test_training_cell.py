@@ -178,3 +178,12 @@ def test_without_saved_weights_the_reload_says_what_to_do(notebook, names, monke
     monkeypatch.chdir(tmp_path)
     with pytest.raises(RuntimeError, match="No epoch was finished: set EPOCHS to 1 or more"):
         cells.run(notebook, names, "reload")
+
+
+def test_without_an_epoch_but_with_weights_of_an_earlier_run_the_time_says_what_to_do(
+    notebook, next_day
+):
+    next_day["history"] = []
+    cells.run(notebook, next_day, "reload")
+    with pytest.raises(RuntimeError, match="No epoch was finished: set EPOCHS to 1 or more"):
+        cells.run(notebook, next_day, "time")

@@ -243,6 +243,15 @@ def plan_of(notebook):
     return plans.write(convolutions)
 
 
+def epoch_share(rows):
+    """Return what share of the third version's seconds an epoch takes, from benchmark.csv's rows.
+
+    Returns None where the third version's network was not measured: it is the notebook's own.
+    """
+    seconds = rows.groupby("measure")["value"].median()
+    return seconds[HERE] / seconds[THIRD] if THIRD in seconds else None
+
+
 def plan(notebook):
     """Return how the network's plan was chosen, and what the judging seeds say."""
     runs, steps = recording.read("plans.csv"), recording.read("steps.csv")
@@ -281,6 +290,7 @@ def plan(notebook):
         tried=runs["plan"].nunique(),
         judges=in_seeds(results.JUDGES),
         share=shares.get(own),
+        epoch_share=epoch_share(recording.read("benchmark.csv")),
         change=changes.get(own),
         machines=machines(steps),
     )
@@ -303,17 +313,15 @@ def speed(notebook):
         }
 
     rows_shown = [row(HERE, variants.RECIPE), row(USUAL, None), row(variants.PLAIN, variants.PLAIN)]
-    share = None
-    if THIRD in seconds:  # else it is the notebook's own network
+    if THIRD in seconds:
         rows_shown.insert(1, row(THIRD, variants.THIRD))
-        share = seconds[HERE] / seconds[THIRD]
     return render(
         "speed.md.j2",
         outcome=outcome,
         is_earlier=is_earlier(rows, notebook),
         table=table(rows_shown),
         usual=seconds[USUAL] / seconds[HERE],
-        share=share,
+        share=epoch_share(rows),
         rounds=int((rows["measure"] == HERE).sum()),
         machines=machines(rows),
     )

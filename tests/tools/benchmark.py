@@ -30,7 +30,7 @@ COLUMNS = [
     "torchvision",
 ]
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-ROUNDS = 3
+ROUNDS = 5
 WARM_UP = 1_280  # images
 # The same layers in the usual order, and dropout of single numbers instead of channels.
 USUAL_BLOCK = cells.Edit(
