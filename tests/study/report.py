@@ -243,18 +243,23 @@ def plan_of(notebook):
     return plans.write(convolutions)
 
 
-def epoch_share(rows):
-    """Return what share of the third version's seconds an epoch takes, from benchmark.csv's rows.
+def epoch_seconds(rows):
+    """Return the median seconds of an epoch by way to train, from benchmark.csv's rows."""
+    return rows.groupby("measure")["value"].median()
+
+
+def epoch_share(seconds):
+    """Return what share of the third version's seconds an epoch takes, from epoch_seconds.
 
     Returns None where the third version's network was not measured: it is the notebook's own.
     """
-    seconds = rows.groupby("measure")["value"].median()
     return seconds[HERE] / seconds[THIRD] if THIRD in seconds else None
 
 
 def plan(notebook):
     """Return how the network's plan was chosen, and what the judging seeds say."""
     runs, steps = recording.read("plans.csv"), recording.read("steps.csv")
+    epochs = recording.read("benchmark.csv")
     judged = results.judged_plans(runs)
     changes = results.changes(
         {name: pairs for name, pairs in judged.items() if name != plans.THIRD_VERSION}, "correct"
@@ -290,7 +295,7 @@ def plan(notebook):
         tried=runs["plan"].nunique(),
         judges=in_seeds(results.JUDGES),
         share=shares.get(own),
-        epoch_share=epoch_share(recording.read("benchmark.csv")),
+        epoch_share=None if is_earlier(epochs, notebook) else epoch_share(epoch_seconds(epochs)),
         change=changes.get(own),
         machines=machines(steps),
     )
@@ -299,7 +304,7 @@ def plan(notebook):
 def speed(notebook):
     """Return how long an epoch takes, here and elsewhere, and when 99.40 % is first reached."""
     rows = recording.read("benchmark.csv")
-    seconds = rows.groupby("measure")["value"].median()
+    seconds = epoch_seconds(rows)
     outcome = results.outcome(notebook)
 
     def row(way, name):
@@ -321,7 +326,7 @@ def speed(notebook):
         is_earlier=is_earlier(rows, notebook),
         table=table(rows_shown),
         usual=seconds[USUAL] / seconds[HERE],
-        share=epoch_share(rows),
+        share=epoch_share(seconds),
         rounds=int((rows["measure"] == HERE).sum()),
         machines=machines(rows),
     )
