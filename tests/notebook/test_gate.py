@@ -26,7 +26,7 @@ MAXIMA = "max poolings"
 CHANNELS = "channels"
 BOTH_WAYS = "expand and squeeze"
 # Words of each requirement by which it is known here, in order: the assignment's, and those
-# of the answer that was published with it.
+# of the solution that was published with it.
 TASK = [IMAGES, SAVED, LAST, SIZE, EPOCHS, NORMALISATIONS, DROPOUTS, CONNECTED, POOLED]
 ANSWER = [LAST_FOUR, CONVOLUTIONS, RELUS, MAXIMA, CHANNELS, BOTH_WAYS]
 

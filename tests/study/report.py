@@ -196,15 +196,13 @@ def batch_normalisation(notebook):
     if variants.WITHOUT_BN not in outcome.groups:
         return "Training without batch normalisation was not measured with this code."
     group = outcome.groups[variants.WITHOUT_BN]
-    latest = max(group.learnt["stuck"], default=0)
     return render(
         "batch-normalisation.md.j2",
         outcome=outcome,
         runs=len(group.runs),
         failed=group.failed,
         stuck=int((group.runs["stuck"] > 0).sum()),
-        latest=latest,
-        slowest=int((group.learnt["stuck"] == latest).sum()),
+        latest=max(group.learnt["stuck"], default=0),
         same_answer=results.SAME_ANSWER,
         mean=group.learnt["accuracy"].mean(),
         mean_with=outcome.recipe.runs["accuracy"].mean(),
@@ -215,14 +213,10 @@ def try_this(notebook):
     """Return what to expect of the changes that the notebook suggests."""
     outcome = results.outcome(notebook)
     runs = outcome.groups[variants.WITHOUT_AVERAGING].runs
-    accuracy = outcome.recipe.runs.set_index("seed")["accuracy"]
+    accuracy = outcome.recipe.runs["accuracy"]
     pairs = pd.Series([abs(one - other) for one, other in combinations(accuracy, 2)])
-    first_two = ""
-    if 0 in accuracy and 1 in accuracy:
-        first_two = f"seeds 0 and 1 differ by {abs(accuracy[0] - accuracy[1]):.2f} points; "
     return render(
         "try.md.j2",
-        first_two=first_two,
         median=pairs.median(),
         most=pairs.quantile(0.95),
         passed=int(runs["passed"].sum()),
@@ -261,6 +255,7 @@ def plan(notebook):
     runs, steps = recording.read("plans.csv"), recording.read("steps.csv")
     epochs = recording.read("benchmark.csv")
     judged = results.judged_plans(runs)
+    held = set(results.judging(runs)["plan"]) - {plans.THIRD_VERSION}
     changes = results.changes(
         {name: pairs for name, pairs in judged.items() if name != plans.THIRD_VERSION}, "correct"
     )
@@ -293,6 +288,8 @@ def plan(notebook):
         "plan.md.j2",
         table=table(rows),
         tried=runs["plan"].nunique(),
+        held=len(held),
+        given_up=len(held - judged.keys()),
         judges=in_seeds(results.JUDGES),
         share=shares.get(own),
         epoch_share=None if is_earlier(epochs, notebook) else epoch_share(epoch_seconds(epochs)),

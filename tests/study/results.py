@@ -52,23 +52,23 @@ def ending(correct, losses, count):
     )
 
 
-def epochs_stuck(correct):
-    """Return after how many epochs, from the first on, every image was still taken for a one."""
-    unequal = [epoch for epoch, right in enumerate(correct) if right != SAME_ANSWER]
-    return min(unequal, default=len(correct))
+def last_stuck(correct):
+    """Return the last epoch after which every image was taken for a one, or 0."""
+    stuck = [epoch for epoch, right in enumerate(correct, start=1) if right == SAME_ANSWER]
+    return max(stuck, default=0)
 
 
 def with_endings(runs, epochs, count, is_averaged):
     """Return runs with the columns of Ending, as judged by one of the two networks.
 
-    The column stuck is epochs_stuck of the network in training, the unaveraged one.
+    The column stuck is last_stuck of the network in training, the unaveraged one.
     """
     network = "" if is_averaged else "unaveraged_"
     endings, stuck = [], []
     for number in runs["run"]:
         of_run = epochs[epochs["run"] == number]
         correct = of_run[f"{network}correct"].tolist()
-        stuck.append(epochs_stuck(of_run["unaveraged_correct"].tolist()))
+        stuck.append(last_stuck(of_run["unaveraged_correct"].tolist()))
         endings.append(ending(correct, of_run[f"{network}loss"].tolist(), count))
     endings = pd.DataFrame(endings, columns=Ending._fields, index=runs.index)
     return pd.concat([runs, endings], axis=1).assign(stuck=stuck)
@@ -174,12 +174,17 @@ def changes(pairs, measure):
     return found
 
 
+def judging(runs):
+    """Return those rows of plans.csv that are whole runs with judging seeds."""
+    return runs[(runs["epochs"] == runs["epochs"].max()) & runs["seed"].isin(JUDGES)]
+
+
 def judged_plans(runs):
     """Return the whole runs of each plan with the judging seeds, beside the third version's.
 
     runs are the rows of plans.csv. A plan without such a pair for each seed is left out.
     """
-    whole = runs[(runs["epochs"] == runs["epochs"].max()) & runs["seed"].isin(JUDGES)]
+    whole = judging(runs)
     third = whole[whole["plan"] == plans.THIRD_VERSION]
     judged = {}
     for plan in [plans.THIRD_VERSION, *whole["plan"].unique()]:

@@ -25,10 +25,10 @@ def write_benchmark(folder):
 
 
 def write_plans(folder):
-    """Record that three plans were judged, the second of which is better and cheaper."""
+    """Record that three plans were judged, the second of them better and cheaper, a fourth not."""
     lines = ["plan,seed,epochs,loss,correct,seconds,threads,processor,torch"]
     for plan, better in [(plans.THIRD_VERSION, 0), (PLAN, 8), (OTHER_PLAN, -1), ("8", 9)]:
-        for seed in [0] if plan == "8" else range(10):
+        for seed in range(4 if plan == "8" else 10):
             correct = 9_940 + seed + better + seed % 2 * better // 4
             lines.append(f"{plan},{seed},19,{2 - correct / 5_000:.5f},{correct},8.1,1,X,2.15")
     (folder / "plans.csv").write_text("\n".join(lines), encoding="utf-8")

@@ -29,10 +29,10 @@ def test_a_run_passes_if_each_of_the_last_four_epochs_is_above_the_limit(missed)
 
 
 @pytest.mark.parametrize(
-    ("correct", "epochs"), [([9_000, 9_100], 0), ([1_135, 1_135, 9_000], 2), ([1_135, 1_135], 2)]
+    ("correct", "epoch"), [([9_000, 9_100], 0), ([1_100, 1_135, 9_000], 2), ([1_135, 1_135], 2)]
 )
-def test_a_run_is_stuck_while_every_image_is_taken_for_a_one(correct, epochs):
-    assert results.epochs_stuck(correct) == epochs
+def test_a_run_is_stuck_while_every_image_is_taken_for_a_one(correct, epoch):
+    assert results.last_stuck(correct) == epoch
 
 
 def test_a_run_that_broke_off_did_not_learn():

@@ -15,7 +15,7 @@ WITHOUT_BN = "no batch normalisation"
 WITHOUT_AVERAGING = "no averaging"
 PLAIN = "rate 0.01, no augmentation, no averaging"
 THIRD = "third version's network"
-PAIRS = 10  # of each variant, with the seeds 0 to 9
+PAIRS = 10  # of most variants, with the seeds 0 to 9
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,15 @@ VARIANTS = (
     Variant(WITHOUT_AVERAGING, "the unaveraged network", seeds=100, is_averaged=False),
     Variant(
         PLAIN,
-        "the published answer's rate, and nothing added",
+        "the published solution's rate, and nothing added",
         settings={"LEARNING_RATE": 0.01, **AS_THEY_ARE},
         is_averaged=False,
     ),
     Variant(
-        THIRD, "as many parameters, spread over the layers in another way", plan=plans.THIRD_VERSION
+        THIRD,
+        "as many parameters, spread over the layers in another way",
+        plan=plans.THIRD_VERSION,
+        seeds=50,  # ten pairs cannot show a change of 0.03 points; nothing is chosen by this
     ),
 )
 
