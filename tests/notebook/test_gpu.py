@@ -1,6 +1,6 @@
 """The notebook on a simulated graphics processor: every tensor is where it should be."""
 
-from unittest.mock import Mock, patch
+from unittest.mock import patch
 
 import matplotlib.pyplot as plt
 import pytest
@@ -58,14 +58,15 @@ def test_augmentation_draws_where_the_images_are(names, gpu):
 def ready(names, mnist, gpu):
     """The namespace before the training, with 40 images of each set on the device."""
     names["device"] = torch.device("cuda")
-    names["load_mnist"] = Mock(return_value=[values[:40].to("cuda") for values in mnist])
+    few = [values[:40] for values in mnist]
+    names["load_mnist"] = lambda folder=None, device="cpu": [each.to(device) for each in few]
     return names
 
 
 def test_a_step_of_the_training_reads_one_number(ready, gpu):
     ready["BATCH_SIZE"] = 4
     model = ready["Net"]().to("cuda")
-    images, labels = ready["load_mnist"]()[:2]
+    images, labels = ready["load_mnist"](device="cuda")[:2]
     optimizer = torch.optim.SGD(model.parameters())
     gpu.reads = 0
     ready["train_one_epoch"](model, ready["Net"]().to("cuda"), images, labels, optimizer, 1)
@@ -75,7 +76,7 @@ def test_a_step_of_the_training_reads_one_number(ready, gpu):
 
 def test_an_evaluation_reads_two_numbers(ready, gpu):
     model = ready["Net"]().to("cuda")
-    images, labels = ready["load_mnist"]()[:2]
+    images, labels = ready["load_mnist"](device="cuda")[:2]
     gpu.reads = 0
     ready["evaluate"](model, images, labels)
     assert gpu.reads == 2

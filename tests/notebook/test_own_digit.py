@@ -345,3 +345,19 @@ def test_another_day_the_saved_weights_are_enough(
     cells.run(notebook, names, "look", "reload", *definitions(notebook), "own-digit")
     assert "history" not in names
     assert len(shown) == 1
+
+
+def test_another_day_one_can_go_on_at_look_closer(
+    notebook, names, mnist, shown, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    few = [values[:100] for values in mnist]
+    names["load_mnist"] = lambda *_: few
+    names["save_weights"](names["Net"]())
+    order = [cell.id for cell in notebook.cells]
+    left_out = order[order.index("train") : order.index("closer")]
+    left_out.remove("reload")
+    for cell in cells.code_cells(notebook):
+        if cell.id not in [*left_out, *cells.DEFINITIONS]:
+            cells.run(notebook, names, cell.id)
+    assert "history" not in names

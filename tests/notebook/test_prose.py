@@ -147,6 +147,11 @@ def test_the_text_names_the_1_x_1_convolutions(notebook, convolutions):
     assert named == expected, f"The cell net-text names {named} as 1 x 1."
 
 
+def test_the_readme_s_heading_names_the_parameters(facts):
+    text = (cells.ROOT / "README.md").read_text(encoding="utf-8")
+    assert names_it(text.splitlines()[0], f"{facts['parameters']:,} parameters")
+
+
 def test_two_thirds_of_the_average_come_from_the_last_steps(notebook, names):
     """The averaged weight starts from steps in which the weight was 0; then it is 1."""
     model, averaged_model = nn.Linear(1, 1), nn.Linear(1, 1)

@@ -1,5 +1,6 @@
 """The check runs: every cell is collected and may not fail, and CI runs the README's command."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -37,3 +38,16 @@ def test_ci_runs_the_test_command_of_the_readme():
     assert "set -euo pipefail" in lines  # the first line that fails ends it
     for line in command.split(" && "):
         assert line in lines
+
+
+def test_whoever_installs_the_requirements_has_all_that_the_notebook_imports(notebook):
+    imported = set()
+    for cell in cells.code_cells(notebook):
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.Import):
+                imported |= {each.name.partition(".")[0] for each in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(node.module.partition(".")[0])
+    installed = set(re.findall(r"^([\w-]+)==", read("requirements.txt"), re.MULTILINE))
+    installed |= {"numpy", "PIL"}  # torchvision and matplotlib bring them
+    assert imported - sys.stdlib_module_names <= installed

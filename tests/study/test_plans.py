@@ -1,10 +1,12 @@
 """Plans of the network: what their text says is what is built, counted and trained."""
 
+from unittest import mock
+
 import pytest
 import torch
 from torch import nn
 
-from tests.study import plans, recording, report, search
+from tests.study import plans, recording, report, search, study
 from tests.tools import cells
 
 PLANS = [plans.THIRD_VERSION, "8+p 16k1 12 20 16 20+p 28+ 20k1p"]
@@ -48,3 +50,20 @@ def test_a_training_that_is_recorded_here_is_not_repeated(monkeypatch, tmp_path)
     rows = [row | search.conditions(1), elsewhere]
     recording.append_rows(tmp_path / "plans.csv", search.PLAN_COLUMNS, rows)
     assert search.missing(PLANS[:1], [2, 3], 3) == [(PLANS[0], 3, 3)]
+
+
+def test_a_plan_is_tested_on_the_block_that_its_training_leaves_out(monkeypatch):
+    evaluate = mock.Mock(return_value=(0.02, 9_950))
+    names = {"evaluate": evaluate, "averaged_model": "averaged", "history": [{"seconds": 8.0}]}
+    for kind in ("images", "labels"):
+        names |= {f"train_{kind}": torch.arange(60_000), f"test_{kind}": "test set"}
+    namespace, trained = mock.Mock(return_value=names), []
+    monkeypatch.setattr(study, "namespace", namespace)
+    monkeypatch.setattr(study, "run_silently", lambda _, names, cell: trained.append(dict(names)))
+    row = search.train(PLANS[1], seed=1, epochs=3)
+    assert namespace.call_args.args[1] == {"SEED": 1, "EPOCHS": 3}
+    network, images, labels = evaluate.call_args.args
+    assert network == "averaged"
+    assert images.tolist() == labels.tolist() == list(range(44_000, 54_000))
+    assert not set(trained[0]["train_images"].tolist()) & set(images.tolist())
+    assert (row["loss"], row["correct"]) == ("0.02000", 9_950)

@@ -115,6 +115,14 @@ def test_runs_of_earlier_code_are_said_to_be_earlier(tiny_study, saved, monkeypa
     assert report.EARLIER in report.BLOCKS[name](saved)
 
 
+def test_of_earlier_code_s_benchmark_the_plan_tells_no_share_of_an_epoch(
+    tiny_study, saved, monkeypatch
+):
+    assert "a whole epoch" in report.plan(saved)
+    monkeypatch.setattr(cells, "fingerprint", lambda *_: "changed")
+    assert "a whole epoch" not in report.plan(saved)
+
+
 def test_the_seeds_are_named_as_they_are():
     assert report.in_seeds([3]) == "seed 3"
     assert report.in_seeds([2, 0, 1]) == "the 3 seeds 0 to 2"

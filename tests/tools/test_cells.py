@@ -23,6 +23,11 @@ def test_definitions_run_in_the_notebook_s_order(notebook):
     assert sorted(cells.DEFINITIONS, key=order.index) == cells.DEFINITIONS
 
 
+def test_every_definition_counts_for_the_fingerprint_but_for_those_that_change_no_result():
+    without = {"imports", "download", "fetch", "predict", "weights"}
+    assert set(cells.DEFINITIONS) - without == set(cells.TRAINING) - {"train"}
+
+
 def test_settings_take_the_place_of_the_notebook_s_before_anything_uses_them(notebook):
     names = cells.definitions(notebook, {"DROPOUT": 0.5, "SEED": 7})
     assert names["DROPOUT"] == 0.5
