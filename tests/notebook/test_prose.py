@@ -69,7 +69,7 @@ def facts(names, network, convolutions):
     """What the prose says about network and settings, by name, as the code has it."""
     linear = network[-2]
     normalisations = [layer for layer in network if isinstance(layer, nn.BatchNorm2d)]
-    pooled = [isinstance(layer, nn.MaxPool2d) for layer in network]
+    parts = [type(layer) for layer in network]
     blocks = nn.Sequential(*list(network)[:-4]).eval()  # all before global average pooling
     return names | {
         "parameters": parameters(network),
@@ -79,7 +79,8 @@ def facts(names, network, convolutions):
         "linear_inputs": linear.in_features,
         "linear_parameters": parameters(network, nn.Linear),
         "blocks": word(len(convolutions)),
-        "poolings": word(sum(pooled)),
+        "poolings": word(parts.count(nn.MaxPool2d)),
+        "pooled_first": ordinal(parts[: parts.index(nn.MaxPool2d)].count(nn.Conv2d)),
         "padded": word(sum(layer.padding != (0, 0) for layer in convolutions)),
         "first_four": ", ".join(str(layer.out_channels) for layer in convolutions[:4]),
         "filters": word(convolutions[0].out_channels),
@@ -100,6 +101,7 @@ def facts(names, network, convolutions):
         ("parts", "Max pooling", "{poolings}"),
         ("parts", "Dropout", "one channel in {one_channel_in}"),
         ("parts", "Global average pooling", "{side} x {side}"),
+        ("net-text", "Pooling", "after the {pooled_first} convolution"),
         ("net-text", "expand", "{first_four}"),
         ("net-text", "padded", "{padded}"),
         ("where-text", "Where", "{parameters:,}"),

@@ -43,9 +43,9 @@ def run_silently(notebook, names, identifier):
 
 
 def hold_out(names, seed):
-    """Put a block of 10,000 training images, by seed, in the test set's place; train on the rest.
+    """Put 10,000 training images, others with each seed, in the test set's place; keep the rest.
 
-    Raises ValueError for seeds above 9: seed 10 would hold out the block of seed 0 again.
+    Raises ValueError for seeds above 9: seed 10 would hold out the images of seed 0 again.
     """
     if seed > 9:
         raise ValueError("Held-out images are there for the seeds 0 to 9 only.")

@@ -52,7 +52,7 @@ def test_a_training_that_is_recorded_here_is_not_repeated(monkeypatch, tmp_path)
     assert search.missing(PLANS[:1], [2, 3], 3) == [(PLANS[0], 3, 3)]
 
 
-def test_a_plan_is_tested_on_the_block_that_its_training_leaves_out(monkeypatch):
+def test_a_plan_is_tested_on_the_images_that_its_training_leaves_out(monkeypatch):
     evaluate = mock.Mock(return_value=(0.02, 9_950))
     names = {"evaluate": evaluate, "averaged_model": "averaged", "history": [{"seconds": 8.0}]}
     for kind in ("images", "labels"):
