@@ -4,8 +4,7 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
-from tests.notebook.stand_ins import ScriptedTraining
-from tests.tools import cells
+from tests import cells
 
 plt.switch_backend("Agg")  # figures are drawn, and no window opens
 
@@ -64,14 +63,3 @@ def shown(monkeypatch):
     monkeypatch.setattr(plt, "show", lambda: figures.append(plt.gcf()))
     yield figures
     plt.close("all")
-
-
-@pytest.fixture
-def scripted(notebook, define, monkeypatch, tmp_path):
-    """A function that makes a ScriptedTraining of a script and settings, in an empty folder."""
-    monkeypatch.chdir(tmp_path)  # the weights file lands there
-
-    def scripted(script, **settings):
-        return ScriptedTraining(notebook, define(**settings), script)
-
-    return scripted
