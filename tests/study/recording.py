@@ -1,44 +1,25 @@
-"""Read and write tests/study/records/, whose README.md says what a row of each file is."""
+"""Read and write tests/study/records/, whose README.md says what a line of each file is."""
 
 import contextlib
-import csv
-import io
+import json
 import platform
 from pathlib import Path
 
 import pandas as pd
 import torch
 import torchvision
-from filelock import FileLock
 
-from tests.tools import cells
+from tests import cells
 
 FOLDER = Path(__file__).with_name("records")
-
+RUNS, BENCHMARKS = "runs.jsonl", "benchmarks.jsonl"
+SOURCE = "training.txt"  # the source that the runs have trained
 # What must be equal where two runs are compared as a pair: these three are called the machine.
 MACHINE = ["processor", "threads", "torch"]
-RUN_COLUMNS = [
-    "run",  # a number, the same in both files
-    "variant",
-    "seed",
-    "code",  # the fingerprint of the notebook's training
-    "trained",  # that of what was trained, with the variant's edits and settings
-    "parameters",
-    "seconds",  # of an epoch's training, the median
-    "threads",
-    "processor",
-    "python",
-    "torch",
-    "torchvision",
-]
-EPOCH_COLUMNS = ["run", "epoch", "loss", "correct", "unaveraged_loss", "unaveraged_correct"]
-
-# Columns whose values may look like numbers, or be empty, and are texts.
-TEXTS = ["code", "trained", "benchmark", "processor", "python", "torch", "torchvision"]
 
 
 def processor_and_versions():
-    """Return the processor and the versions of Python, torch and torchvision, by column."""
+    """Return the processor and the versions of Python, torch and torchvision, by name."""
     processor = platform.processor() or platform.machine()
     with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
         for line in file:
@@ -53,45 +34,30 @@ def processor_and_versions():
     }
 
 
-def read(name, columns=None):
-    """Return the file of this name as a table; without the file, an empty one with columns.
-
-    Raises FileNotFoundError where there is neither the file nor columns.
-    """
-    path = FOLDER / name
-    if columns and not path.exists():
-        return pd.DataFrame(columns=columns)
-    rows = pd.read_csv(path, encoding="utf-8", dtype=dict.fromkeys(TEXTS, str))
-    # An empty text comes back as a number that is not even equal to itself.
-    return rows.fillna(dict.fromkeys(TEXTS, ""))
+def version(text):
+    """Return a version without what tells one build of it from another."""
+    return text.partition("+")[0]
 
 
-def append_rows(path, columns, rows):
-    """Add rows, dictionaries with these columns, to the file at path; make it if need be.
-
-    The file is replaced whole: a crash leaves the old one. Raises ValueError where the file
-    has other columns.
-    """
-    header = ",".join(columns)
-    text = f"{header}\n"
-    if path.exists():
-        text = path.read_text(encoding="utf-8").rstrip("\n") + "\n"
-    if not text.startswith(f"{header}\n"):
-        raise ValueError(f"{path} has other columns than {header}.")
-    added = io.StringIO(newline="")
-    csv.DictWriter(added, columns, lineterminator="\n").writerows(rows)
-    cells.replace_text(path, text + added.getvalue())
+def trained_source():
+    """Return the source that the recorded runs have trained."""
+    return (FOLDER / SOURCE).read_text(encoding="utf-8")
 
 
-def append_run(run, epochs):
-    """Record one run, a dictionary with all RUN_COLUMNS but the number, and its epochs.
+def replace(source, runs):
+    """Write the records of the study anew: the source that is trained, and these runs of it."""
+    cells.replace_file(FOLDER / SOURCE, source)
+    cells.replace_file(FOLDER / RUNS, "".join(f"{json.dumps(run)}\n" for run in runs))
 
-    The epochs are written first. After a crash in between they belong to no run, and are
-    ignored. Raises filelock.Timeout where another process holds the lock for a minute.
-    """
-    # The operating system gives the lock back, however its holder ended.
-    with FileLock(FOLDER / "lock", timeout=60):
-        used = [*read("runs.csv")["run"], *read("epochs.csv")["run"]]
-        number = {"run": max(used, default=0) + 1}
-        append_rows(FOLDER / "epochs.csv", EPOCH_COLUMNS, [number | epoch for epoch in epochs])
-        append_rows(FOLDER / "runs.csv", RUN_COLUMNS, [number | run])
+
+def read(name):
+    """Return the rows of the file of this name as a table."""
+    lines = (FOLDER / name).read_text(encoding="utf-8").splitlines()
+    return pd.DataFrame([json.loads(line) for line in lines])
+
+
+def append(name, row):
+    """Add a row, a dictionary, to the file of this name."""
+    # One short line, written at once: several studies may run at the same time.
+    with (FOLDER / name).open("a", encoding="utf-8", newline="\n") as file:
+        file.write(json.dumps(row) + "\n")

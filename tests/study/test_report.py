@@ -1,180 +1,147 @@
-"""The generated text: tables and sentences of a few made-up runs."""
+"""What is made of the records: which runs count, how they are compared, and the tables."""
 
-import nbformat
+from math import inf, sqrt
+
 import pytest
 
-from tests.study import plans, recording, report, variants
-from tests.study.made_up_records import CODE, epochs, run
-from tests.study.variants import PLAIN, RECIPE, THIRD, WITHOUT_BN
-from tests.tools import cells
+from tests import cells
+from tests.study import report, variants
+from tests.study.variants import RECIPE
 
-PLAN = "8+p 16k1 12 20 16 20+p 28+ 20k1p"  # of the notebook in these tests
-OTHER_PLAN = "8+p 32 16 32k1 16k1 16+p 32+ 16k1p"
-ENVIRONMENT = {"python": "3.11", "torch": "2.15", "torchvision": "0.29"}
+PART = variants.WITHOUT_DROPOUT
 
 
-def write_benchmark(folder):
-    """Record three rounds of the benchmark."""
-    seconds = {report.HERE: [10, 9, 16], report.USUAL: [30, 28, 41], report.THIRD: [14, 12, 17]}
-    lines = ["measure,value,code,benchmark,threads,processor,python,torch,torchvision"]
-    for measure, values in seconds.items():
-        for value in values:
-            code = f"{CODE},{report.benchmark_code()}"
-            lines.append(f"{measure},{value},{code},2,X,3.11,2.15,0.29")
-    (folder / "benchmark.csv").write_text("\n".join(lines), encoding="utf-8")
+@pytest.mark.parametrize(
+    "correct",
+    [
+        [9_940, 9_941, 9_941, 9_941, 9_941],
+        [9_941, 9_940, 9_941, 9_941, 9_941],
+        [9_941, 9_941, 9_941, 9_941, 9_940],
+    ],
+)
+def test_the_study_counts_a_run_as_passed_where_the_check_does(notebook, names, correct):
+    """But for what does not depend on the run."""
+    names.update(trained_model=names["Net"](), test_labels=range(10_000), loaded_loss=0.1)
+    names["history"] = [{"test_correct": each, "test_loss": 0.1} for each in correct]
+    names["loaded_correct"] = correct[-1]
+    cells.run(notebook, names, "requirements", "more-requirements", "check")
+    met = names["of_the_assignment"]() | names["of_the_published_solution"]()
+    assert report.passes(correct) == all(met.values())
 
 
-def write_plans(folder):
-    """Record that three plans were judged, the second of them better and cheaper, a fourth not."""
-    lines = ["plan,seed,epochs,loss,correct,seconds,threads,processor,torch"]
-    for plan, better in [(plans.THIRD_VERSION, 0), (PLAN, 8), (OTHER_PLAN, -1), ("8", 9)]:
-        for seed in range(4 if plan == "8" else 10):
-            correct = 9_940 + seed + better + seed % 2 * better // 4
-            lines.append(f"{plan},{seed},19,{2 - correct / 5_000:.5f},{correct},8.1,1,X,2.15")
-    (folder / "plans.csv").write_text("\n".join(lines), encoding="utf-8")
-    lines = ["measurement,plan,milliseconds,threads,processor,torch"]
-    for plan, milliseconds in [(plans.THIRD_VERSION, 20), (PLAN, 14), (OTHER_PLAN, 13)]:
-        for measurement, slowness in [(1, 1), (2, 3), (3, 2)]:
-            lines.append(f"{measurement},{plan},{slowness * milliseconds},2,X,2.15")
-    (folder / "steps.csv").write_text("\n".join(lines), encoding="utf-8")
+def test_the_first_epoch_is_the_first_with_99_40_percent():
+    assert report.first_epoch([9_939, 9_940, 9_930]) == 2
+    assert report.first_epoch([9_939]) == inf
 
 
-@pytest.fixture
-def records(records):
-    """The shared fixture's records, with a benchmark, plans and runs in other environments."""
-    write_benchmark(records.folder)
-    write_plans(records.folder)
-    lines = [
-        "python,torch,torchvision,machine,code,accuracy,loss,time",
-        '3.11,2.15,0.29,"X, 2 threads",old code,99.55 %,0.0131,240 s',  # the saved run is newer
-        '3.11,2.15,0.29,"a GPU, 2 threads",present code,99.57 %,0.0127,31 s',
-        '3.14,2.15,0.29,"X, 2 threads",old code,99.60 %,0.0126,281 s',
-    ]
-    (records.folder / "versions.csv").write_text("\n".join(lines), encoding="utf-8")
-    return records
+@pytest.mark.parametrize(("comparisons", "t"), [(1, 4.3027), (5, 9.9248)])
+def test_the_interval_is_that_of_the_differences_for_all_comparisons_together(comparisons, t):
+    change = report.compare([1, 2, 3], [2, 4, 6], comparisons)
+    assert change.mean == pytest.approx(2)
+    # Differences 1, 2, 3; Student's t with 2 degrees of freedom, 95 % and 99 %.
+    assert change.uncertainty == pytest.approx(t * sqrt(1 / 3), rel=1e-4)
 
 
-@pytest.fixture
-def saved(notebook):
-    """A copy of the notebook with another network, which holds the outputs of a run."""
-    saved = plans.with_plan(notebook, PLAN)
-    for cell in cells.code_cells(saved):
-        cell.outputs = []
-    cells.cell(saved, "reload").outputs = [
-        nbformat.v4.new_output(
-            "stream",
-            text="mnist-seed-0.pt: loss 0.0123, 9962 correct\n"
-            "Test accuracy, last epoch: 99.62 %\n"
-            "Training: 226 s, 11.9 s per epoch\n",
-        )
-    ]
-    saved.metadata["saved_run"] = ENVIRONMENT | {"machine": "X, 2 threads", "code": CODE}
-    return saved
+def test_the_share_that_fails_at_most_is_exact():
+    assert report.most_that_fail(0, 100) == pytest.approx(1 - 0.05 ** (1 / 100))
+    assert report.most_that_fail(3, 10) == pytest.approx(0.6066, abs=1e-4)
 
 
 @pytest.fixture
 def tiny_study(records):
-    """A study of the recipe, parts that matter, one that does not, and one that fails."""
+    """A study of the recipe, a part that matters, and one that does not."""
     records.add_seeds(RECIPE, [9_960, 9_962, 9_964, 9_965])
-    records.add_seeds("no augmentation", [9_930, 9_932, 9_935, 9_934])
-    records.add_seeds("no dropout", [9_961, 9_961, 9_965, 9_963])
-    records.add_seeds(WITHOUT_BN, [9_940, 9_941, 1_135, 9_939])
-    records.add_seeds(PLAIN, [9_900] * 4)
-    records.add_seeds(THIRD, [9_956, 9_959, 9_960, 9_961])
-    records.add(RECIPE, seed=0, processor="Y")
+    records.add_seeds(variants.WITHOUT_BN, [9_930, 9_932, 9_935, 9_934])
+    records.add_seeds(PART, [9_961, 9_961, 9_965, 9_963])
     return records
 
 
-@pytest.mark.parametrize("name", [*report.BLOCKS])
-def test_the_text_of_a_tiny_study(tiny_study, saved, snapshot, name):
-    assert report.BLOCKS[name](saved) == snapshot
+def test_the_table_shows_what_the_runs_ended_with(tiny_study):
+    lines = report.ladder().splitlines()
+    assert len(lines) == 2 + 4  # without averaging, the recipe's own runs are shown again
+    assert lines[2].startswith("| + rate 0.02: the recipe |")
+    assert "| 99.63 | 99.60 | 4 of 4 |  | 2 | 0.0087 |" in lines[2]
+    assert "| 99.30 | 99.30 | 0 of 4 | **-0.328 ±" in lines[3]
+    assert "| 99.33 | 99.30 | 0 of 4 | **-0.300 ± 0.020** | 2 | 0.0117 |" in lines[4]
+    assert lines[5].endswith("| no difference is shown: below 0.04 points, if any |")
 
 
-@pytest.mark.parametrize("ends", [[9_960], [9_930, 9_940, 9_940]], ids=["one", "none passes"])
-def test_what_few_seeds_reached(records, saved, snapshot, ends):
-    records.add_seeds(RECIPE, ends)
-    assert report.title(saved) == snapshot(name="title")
-    assert report.result(saved) == snapshot(name="result")
+def test_pairs_are_of_one_seed_on_one_machine(records):
+    records.add_seeds(RECIPE, [9_990, 9_991, 9_992, 9_993], processor="Y")
+    records.add_seeds(RECIPE, [9_950, 9_951, 9_955])
+    records.add_seeds(PART, [9_952, 9_954, 9_956])
+    rows = report.rows()
+    assert rows[PART].change.mean == pytest.approx(0.02)
+    records.add_seeds(PART, [9_952, 9_954, 9_956], processor="Y")
+    again = report.rows()[PART].change  # of several pairs with one seed, the first counts
+    assert again.mean == pytest.approx(0.02)
+    assert again.uncertainty == rows[PART].change.uncertainty
+    # The recipe's own row has each seed once: the first run counts.
+    assert rows[RECIPE].runs["accuracy"].tolist() == [99.90, 99.91, 99.92, 99.93]
 
 
-@pytest.mark.parametrize("stuck", [[0, 1, 2], [0, 0, 0], [1, 6, 6], [6, 6, 6]])
-def test_how_training_goes_without_batch_normalisation(records, saved, snapshot, stuck):
-    records.add_seeds(RECIPE, [9_960] * 3)
-    for seed, number in enumerate(stuck):
-        rows = epochs(last=9_940)
-        for row in rows[:number]:
-            row["correct"] = row["unaveraged_correct"] = 1_135
-        recording.append_run(run(WITHOUT_BN, seed), rows)
-    assert report.batch_normalisation(saved) == snapshot
+def test_without_a_pair_no_change_is_told(records):
+    records.add(RECIPE, seed=0)
+    records.add(PART, seed=0, processor="Y")
+    assert report.ladder().endswith("| too few pairs |")
 
 
-@pytest.mark.parametrize("name", ["title", "result", "study", "study-full", "speed"])
-def test_runs_of_earlier_code_are_said_to_be_earlier(tiny_study, saved, monkeypatch, name):
-    assert report.EARLIER not in report.BLOCKS[name](saved)
-    monkeypatch.setattr(cells, "fingerprint", lambda *_: "changed")
-    assert report.EARLIER in report.BLOCKS[name](saved)
+def test_steps_of_the_ladder_are_compared_with_the_step_before(records):
+    for step, more in zip(variants.LADDER, (0, 10, 30, 31), strict=True):
+        records.add_seeds(step.name, [9_930 + more, 9_931 + more, 9_933 + more])
+    rows = report.rows()
+    assert rows[variants.PUBLISHED].change is None
+    assert rows[variants.AUGMENTED].change.mean > 0
+    assert rows[RECIPE].change.mean == pytest.approx(0.01)
 
 
-def test_of_earlier_code_s_benchmark_the_plan_tells_no_share_of_an_epoch(
-    tiny_study, saved, monkeypatch
-):
-    assert "a whole epoch" in report.plan(saved)
-    monkeypatch.setattr(cells, "fingerprint", lambda *_: "changed")
-    assert "a whole epoch" not in report.plan(saved)
+def test_only_runs_of_the_variant_as_it_is_count(records):
+    records.add_seeds(RECIPE, [9_950, 9_951, 9_955])
+    records.add_seeds(PART, [9_952, 9_954, 9_956], trained="before it was edited")
+    assert PART not in report.rows()
 
 
-def test_the_seeds_are_named_as_they_are():
-    assert report.in_seeds([3]) == "seed 3"
-    assert report.in_seeds([2, 0, 1]) == "the 3 seeds 0 to 2"
-    assert report.in_seeds([0, 1, 5]) == "3 of the seeds 0 to 5"
+def test_runs_with_another_torch_than_the_pinned_one_are_told(tiny_study, monkeypatch):
+    assert "These trainings" not in report.ladder()
+    monkeypatch.setattr(report, "pinned", lambda package: "2.16.0")
+    assert report.ladder().endswith("\n\nThese trainings were made with torch 2.15.0.")
+    tiny_study.add_seeds(RECIPE, [9_950, 9_952], torch="2.16.0")
+    assert len(report.rows()[RECIPE].runs) == 2
 
 
-def test_the_notebook_s_numbers_are_code_that_fits_into_a_cell(records, saved):
-    for variant in variants.VARIANTS:
-        if variant.recorded_as == variant.name:
-            records.add_seeds(variant.name, range(9_950, 9_950 + variant.seeds))
-    text = report.study_data(saved)
+def test_with_the_first_run_of_a_new_study_all_can_be_made(records):
+    records.add()
+    for name, make in report.BLOCKS.items():
+        assert make(), name
+
+
+def test_the_notebook_s_numbers_are_code(tiny_study):
     names = {}
-    exec(text, names)
-    assert names["STUDY"][RECIPE] == list(range(50, -50, -1))
-    assert names["STUDY"]["no averaging"] == [70] * 100
-    assert list(names["STUDY"]) == [variant.name for variant in variants.VARIANTS]
-    assert max(len(line) for line in text.splitlines()) <= 90
-    assert len(text.splitlines()) <= 22  # of 25, with the lines around it
+    exec(report.BLOCKS["ladder-dots"](), names)
+    exec(report.BLOCKS["left-out-dots"](), names)
+    assert names["LADDER"] == {RECIPE: {35: 1, 36: 1, 38: 1, 40: 1}}
+    assert names["LADDER_PASSED"] == {RECIPE: 4}
+    assert names["LEFT_OUT"][PART] == {35: 1, 37: 1, 39: 2}
 
 
-def test_a_notebook_without_outputs_is_an_error_that_says_what_to_do():
-    with pytest.raises(ValueError, match="run renew.py"):
-        report.saved_run(nbformat.v4.new_notebook())
-
-
-@pytest.mark.parametrize(
-    ("start", "end"),
-    [("<!-- new -->", "<!-- end -->"), ("# Generated: new", "# End of what is generated")],
-)
-def test_what_stands_between_two_markers_is_made_anew(monkeypatch, start, end):
-    monkeypatch.setitem(report.BLOCKS, "new", lambda notebook: "New.")
-    text = report.fill(f"Before\n{start}\nOld.\n{end}\nafter\n{start}\n{end}", None)
+@pytest.mark.parametrize("comment", ["", "# "])
+def test_what_stands_between_two_markers_is_made_anew(monkeypatch, comment):
+    monkeypatch.setitem(report.BLOCKS, "new", lambda: "New.")
+    start, end = f"{comment}<!-- new -->", f"{comment}<!-- end -->"
+    text = report.fill(f"Before\n{start}\nOld.\n{end}\nafter\n{start}\n{end}")
     assert text == f"Before\n{start}\nNew.\n{end}\nafter\n{start}\nNew.\n{end}"
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "<!-- title -->\n",
-        "<!-- title -->\n<!-- study -->\n<!-- end -->\n",
-        " <!-- title -->\n<!-- end -->\n",
-        "<!-- title-->\n<!-- end -->\n",
-        "# Generated: study-data\nSTUDY = {}\n",
+        "<!-- new -->\n",
+        "<!-- new -->\n<!-- ladder -->\n<!-- end -->\n",
+        " <!-- new -->\n<!-- end -->\n",
+        "# <!-- new -->\nSTUDY = {}\n",
     ],
 )
 def test_a_marker_that_would_be_ignored_is_an_error(monkeypatch, text):
-    for name in ("title", "study", "study-data"):
-        monkeypatch.setitem(report.BLOCKS, name, lambda notebook: "new")
+    monkeypatch.setitem(report.BLOCKS, "new", lambda: "new")
     with pytest.raises(ValueError, match="must stand between two whole lines: '"):
-        report.fill(text, None)
-
-
-def test_an_unknown_name_is_an_error_that_names_it():
-    with pytest.raises(ValueError, match="'greetings'"):
-        report.fill("<!-- greetings -->\n<!-- end -->\n", None)
+        report.fill(text)

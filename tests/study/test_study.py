@@ -2,158 +2,172 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from unittest import mock
 
 import pytest
 import torch
 
-from tests.study import made_up_records, recording, study
-from tests.study.variants import RECIPE, VARIANTS, Variant, variant
-from tests.tools import cells
+from tests import cells
+from tests.study import recording, study, variants
+from tests.study.variants import RECIPE
 
-PART = "no dropout"
+PART = variants.WITHOUT_DROPOUT
 
 
 @pytest.fixture
 def few_images(monkeypatch, mnist):
-    """Train on a few images for two epochs alone."""
+    """Train on a few images for two epochs alone; the namespaces of the trainings, in order."""
+    namespaces = []
 
     def few(notebook, settings):
         names = cells.definitions(notebook, settings | {"EPOCHS": 2})
         names["device"] = torch.device("cpu")
         images = ("train_images", "train_labels", "test_images", "test_labels")
         names.update(zip(images, [tensor[:256] for tensor in mnist], strict=True))
+        namespaces.append(names)
         return names
 
     monkeypatch.setattr(study, "namespace", few)
+    return namespaces
 
 
-def test_a_run_has_all_columns_of_the_records_and_leaves_nothing_else(
+def test_a_run_is_recorded_as_that_of_the_variant_and_the_seed(notebook, few_images, records):
+    row = study.train(notebook, variants.variant(PART), seed=4)
+    assert row.keys() == records.run().keys()
+    assert (row["variant"], row["seed"], len(row["loss"])) == (PART, 4, 2)
+    assert row["trained"] == variants.variant(PART).digest(notebook)
+    (names,) = few_images
+    assert row["loss"] == [round(each["test_loss"], 5) for each in names["history"]]
+    assert row["unaveraged_correct"] == [each["unaveraged_correct"] for each in names["history"]]
+
+
+def test_a_run_can_be_repeated_and_leaves_nothing_else(
     notebook, few_images, capsys, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    row, rows = study.train(notebook, variant("no batch normalisation"), seed=4)
-    assert ["run", *row] == recording.RUN_COLUMNS
-    assert ["run", *rows[0]] == recording.EPOCH_COLUMNS
-    assert (row["variant"], row["seed"]) == ("no batch normalisation", 4)
-    assert row["code"] == cells.fingerprint(notebook) != row["trained"]
-    assert [each["epoch"] for each in rows] == [1, 2]
+    losses = [study.train(notebook, variants.variant(PART), seed)["loss"] for seed in (4, 4, 5)]
+    assert losses[0] == losses[1] != losses[2]
     assert capsys.readouterr().out == ""
     assert list(tmp_path.iterdir()) == []
 
 
-def test_each_result_is_recorded_under_the_name_of_its_network(notebook, names, monkeypatch):
-    measured = {"seconds": 8.0, "test_loss": 0.05, "test_correct": 9_950}
-    measured |= {"unaveraged_loss": 0.09, "unaveraged_correct": 9_800}
-    names.update(model=names["Net"](), history=[measured])
-    namespace = mock.Mock(return_value=names)
-    monkeypatch.setattr(study, "namespace", namespace)
-    monkeypatch.setattr(study, "run_silently", lambda *_: None)  # the history is there already
-    row, (only,) = study.train(notebook, variant(PART), seed=7)
-    assert namespace.call_args.args[1] == {"SEED": 7} | variant(PART).settings
-    assert row["seconds"] == 8.0
-    assert (only["loss"], only["correct"]) == ("0.05000", 9_950)
-    assert (only["unaveraged_loss"], only["unaveraged_correct"]) == ("0.09000", 9_800)
+def test_a_training_has_the_whole_dataset_and_its_own_settings(notebook, mnist):
+    names = study.namespace(notebook, {"SEED": 3})
+    assert names["train_images"].equal(mnist[0])
+    assert names["test_labels"].equal(mnist[3])
+    assert names["SEED"] == 3
 
 
-def test_the_same_seed_gives_the_same_results_and_another_seed_others(notebook, few_images):
-    runs = [study.train(notebook, variant(RECIPE), seed)[1] for seed in (1, 1, 2)]
-    assert runs[0] == runs[1]
-    assert runs[0] != runs[2]
+def jobs(notebook, *chosen, here="X", torch_version="2.15.0+x"):
+    """Return what a machine with this processor has to run of variants."""
+    chosen = [variants.variant(name) for name in chosen]
+    runs = recording.read(recording.RUNS)
+    return study.schedule(notebook, runs, (here, 1, torch_version), chosen)
 
 
-def test_a_loss_that_is_not_finite_ends_the_run_and_leaves_out_its_epochs(notebook, few_images):
-    _, rows = study.train(notebook, Variant("broken", "", {"LEARNING_RATE": 1e30}), seed=0)
-    assert rows == []
+def test_a_variant_needs_its_seeds_and_those_of_what_it_is_compared_with(records, notebook):
+    records.add()
+    pairs = {(name, seed) for name in (RECIPE, PART) for seed in range(30)}
+    assert set(jobs(notebook, PART)) == pairs - {(RECIPE, 0)}
+    assert jobs(notebook, PART)[0] == (PART, 0)  # seed by seed
+    steps = {(variants.AUGMENTED, seed) for seed in range(30)}  # it has no more
+    rest = {(RECIPE, seed) for seed in range(1, 100)}
+    assert set(jobs(notebook, RECIPE)) == steps | rest
 
 
-def test_every_seed_holds_out_another_block_and_trains_on_the_rest():
-    blocks = set()
-    for seed in range(10):
-        names = {"train_images": torch.arange(60_000), "train_labels": torch.arange(60_000)}
-        study.hold_out(names, seed)
-        rest, block = names["train_images"], names["test_images"]
-        assert len(block) == 10_000
-        assert names["test_labels"].equal(block)
-        assert torch.cat([rest, block]).sort().values.equal(torch.arange(60_000))
-        blocks.add(tuple(block.tolist()))
-    assert len(blocks) == 10
-    with pytest.raises(ValueError, match="seeds 0 to 9 only"):
-        study.hold_out({}, 10)
-
-
-def jobs(names=(RECIPE, PART), seeds=None, here="X"):
-    """Return what a machine with this processor has to run of two variants, three pairs each."""
-    chosen = [variant(name) for name in names]
-    runs = recording.read("runs.csv")
-    return study.schedule(None, runs, (here, 1, "2.15"), chosen, seeds)
-
-
-def test_the_recipe_s_seeds_of_the_pairs_come_first_and_its_others_last(records):
-    pairs = [(name, seed) for name in (RECIPE, PART) for seed in range(10)]
-    assert jobs() == pairs + [(RECIPE, seed) for seed in range(10, 100)]
-    assert jobs(["no averaging"]) == [(RECIPE, seed) for seed in range(100)]
-
-
-@pytest.mark.parametrize("here", ["X", ""])  # some systems tell no name
-def test_what_is_recorded_is_not_run_again(records, here):
-    for name, seed in jobs(seeds=[0, 1, 2], here=here):
-        records.add(name, seed, processor=here)
-    assert jobs(seeds=[0, 1, 2, 3], here=here) == [(RECIPE, 3), (PART, 3)]
-
-
-def test_what_a_pair_lacks_is_run_here_and_never_mixed(records):
-    for name, seed in [(RECIPE, 0), (PART, 0), (RECIPE, 1), (PART, 2), (RECIPE, 3)]:
+def test_what_is_recorded_is_not_run_again_and_no_pair_is_mixed(records, notebook):
+    for name, seed in [(RECIPE, 0), (PART, 0), (RECIPE, 1), (PART, 2), (RECIPE, 50)]:
         records.add(name, seed, processor="Y")
-    records.add(PART, 3)
-    here = [(RECIPE, 1), (RECIPE, 2), (RECIPE, 3), (PART, 1), (PART, 2)]
-    assert jobs(seeds=[0, 1, 2, 3]) == here
-    assert jobs([RECIPE], seeds=[0, 1, 2, 3]) == [(RECIPE, 2)]  # no pairs are asked for
+    due = jobs(notebook, PART)
+    assert [job for job in due if job[1] == 0] == []
+    assert {job for job in due if job[1] == 1} == {(RECIPE, 1), (PART, 1)}
+    assert {job for job in due if job[1] == 2} == {(RECIPE, 2), (PART, 2)}
+    assert (RECIPE, 50) not in jobs(notebook, RECIPE)  # it is in no pair: any machine's run will do
 
 
-@pytest.mark.parametrize("changed", [{"code": "old"}, {"trained": "edited"}, {"torch": "2.14"}])
-def test_runs_of_other_code_and_of_edited_variants_do_not_count(records, changed):
-    records.add(RECIPE, seed=0)
-    records.add(PART, seed=0, **changed)
-    assert jobs(seeds=[0]) == [(PART, 0)]
+def test_variants_that_train_the_same_share_their_runs(records, notebook):
+    names = {name for name, _ in jobs(notebook, variants.PUBLISHED, variants.AVERAGED)}
+    assert names == {variants.PUBLISHED}
+
+
+def test_with_another_version_of_torch_all_is_due_again(records, notebook):
+    records.add(seed=50)
+    assert (RECIPE, 50) not in jobs(notebook, RECIPE, torch_version="2.15.0+another build")
+    assert (RECIPE, 50) in jobs(notebook, RECIPE, torch_version="2.16.0")
+
+
+def results(loss):
+    """Return the results of a training of one epoch."""
+    return {"loss": [loss], "correct": [0], "unaveraged_loss": [0], "unaveraged_correct": [0]}
 
 
 def fake_train(notebook, chosen, seed):
     """Stand for a training, which fails with seed 3; its row says where it took place."""
     if seed == 3:
         raise AssertionError("it broke")
-    here = {"threads": torch.get_num_threads(), "processor": str(os.getpid())}
-    return made_up_records.run(chosen.name, seed, **here), made_up_records.epochs()
+    here = recording.processor_and_versions() | {"processor": str(os.getpid())}
+    row = {"variant": chosen.name, "trained": chosen.digest(notebook), "seed": seed}
+    return row | here | {"threads": torch.get_num_threads()} | results(0.5)
 
 
-@mock.patch("tests.study.study.ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))
-def test_a_restart_does_what_is_missing_and_names_what_failed(records, few_images, capsys):
-    arguments = ["--variants", RECIPE, "--seeds", "0", "1", "3"]
-    for number in (3, 1):  # runs to do, the first time and after it
-        assert study.main(arguments, fake_train) == 1
+@pytest.fixture
+def main(records, few_images, monkeypatch):
+    """The study's main with false trainings, of five seeds of the recipe, in one thread."""
+    monkeypatch.setattr(study, "ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))
+    five = variants.Variant(RECIPE, "", "", seeds=5)
+    monkeypatch.setattr(variants, "VARIANTS", (five,))
+    records.add(seed=0)
+    return lambda *arguments: study.main(list(arguments), fake_train)
+
+
+def test_a_restart_does_what_is_missing_and_names_what_failed(main, capsys):
+    for number in (4, 1):  # runs to do, the first time and after it
+        assert main() == 1
         printed = capsys.readouterr().out
         assert f"{number} runs to do" in printed
-        assert "Failed: full recipe, seed 3: AssertionError('it broke')" in printed
-        assert sorted(recording.read("runs.csv")["seed"]) == [0, 1]
+        assert "seed 3: AssertionError('it broke')" in printed
+        assert sorted(recording.read(recording.RUNS)["seed"]) == [0, 1, 2, 4]
 
 
-def test_a_run_has_a_process_with_one_thread(records, few_images):
-    arguments = ["--variants", RECIPE, "--seeds", "0", "--workers", "1"]
-    assert study.main(arguments, fake_train) == 0
-    (row,) = recording.read("runs.csv").to_dict("records")
-    assert row["threads"] == 1
-    assert int(row["processor"]) != os.getpid()
+def test_a_run_has_a_process_with_one_thread(records, few_images, notebook):
+    rows = []
+    study.train_all(notebook, [(RECIPE, 0)], rows.append, workers=1, work=fake_train)
+    assert rows[0]["threads"] == 1
+    assert int(rows[0]["processor"]) != os.getpid()
 
 
-def test_a_training_has_the_whole_dataset_and_its_own_settings(notebook, mnist):
-    names = study.namespace(notebook, {"DROPOUT": 0.5})
-    assert names["train_images"].equal(mnist[0])
-    assert names["test_labels"].equal(mnist[3])
-    assert names["DROPOUT"] == 0.5
+def test_another_training_than_the_recorded_one_needs_a_decision(main, monkeypatch, notebook):
+    changed = cells.with_settings(notebook, {"LEARNING_RATE": 0.5})
+    monkeypatch.setattr(cells, "read", lambda: changed)
+    with pytest.raises(SystemExit, match="--same or --restart"):
+        main()
+    main("--restart")
+    assert recording.trained_source() == cells.training_source(changed)
+    assert sorted(recording.read(recording.RUNS)["seed"]) == [0, 1, 2, 4]
+    assert set(recording.read(recording.RUNS)["variant"]) == {RECIPE}
 
 
-def test_variants_are_known_by_their_names(capsys):
-    assert study.parse([]).variants == [each.name for each in VARIANTS]
-    with pytest.raises(SystemExit):
-        study.parse(["--variants", "no such variant"])
-    assert "invalid choice: 'no such variant'" in capsys.readouterr().err
+def record_of_other_code(notebook, loss):
+    """Record seed 0 of the recipe, trained by other code to this loss; return that code."""
+    here = recording.processor_and_versions() | {"threads": 1}
+    source = cells.training_source(notebook) + "# A comment that was not there.\n"
+    digest = variants.variant(RECIPE).digest(cells.training_notebook(source))
+    run = {"variant": RECIPE, "trained": digest, "seed": 0, **results(loss), **here}
+    stale = run | {"variant": "gone", "trained": "by something else"}
+    recording.replace(source, [run, stale])
+    return source
+
+
+def test_other_code_of_the_same_training_keeps_the_records(main, notebook):
+    record_of_other_code(notebook, loss=0.5)  # as the false training has it
+    main("--same")
+    assert recording.trained_source() == cells.training_source(notebook)
+    expected = variants.variant(RECIPE).digest(notebook)
+    assert set(recording.read(recording.RUNS)["trained"]) == {expected}
+
+
+def test_code_that_trains_otherwise_or_fails_does_not(main, notebook, monkeypatch):
+    for loss, work in ((0.4, fake_train), (0.5, None)):
+        source = record_of_other_code(notebook, loss)
+        with pytest.raises(SystemExit, match="The records are left as they are"):
+            study.main(["--same"], work)
+        assert recording.trained_source() == source
