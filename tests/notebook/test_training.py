@@ -1,166 +1,223 @@
-"""One epoch of training: the same steps, losses and averages are computed by hand."""
+"""The training: whole epochs are computed again by hand; what it prints, saves, and how it ends."""
 
 import copy
-from unittest.mock import Mock, call
+import functools
+from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
+from tqdm import tqdm
 
-NUMBER_OF_IMAGES = 301  # with batches of 15: twenty full ones, and one image is left over
-LEARNING_RATE, MOMENTUM = 0.1, 0.9
+from tests import cells
+
+SETS = ("train_images", "train_labels", "test_images", "test_labels")
+TRAINED, TESTED = 100, 1_203  # images: the last batch of each is not a full one
 
 
-class Practice:
-    """A small network, images to train it on, and what train_one_epoch does with them.
+@pytest.fixture
+def ready(define, mnist, monkeypatch, tmp_path):
+    """A function that returns the namespace before a small training, in an empty folder."""
+    monkeypatch.chdir(tmp_path)  # the weights file lands there
 
-    Each image (1, 2, 2) has its number in its first pixel: so a batch tells which images it
-    has. Instead of being augmented, they are doubled.
-    """
+    def ready(**settings):
+        small = {"EPOCHS": 3, "BATCH_SIZE": 30, "DROPOUT": 0.3, "MOMENTUM": 0.8, "SEED": 7}
+        names = define(**small | settings)
+        counts = (TRAINED, TRAINED, TESTED, TESTED)
+        for name, values, count in zip(SETS, mnist, counts, strict=True):
+            names[name] = values[:count].clone()
+        names["device"] = torch.device("cpu")
+        return names
 
-    def __init__(self, names, learning_rate=LEARNING_RATE):
-        self.names = names
-        names["random_affine"] = Mock(side_effect=self.double)
-        names["update_average"] = Mock(side_effect=self.note_the_parameters)
-        self.images = torch.rand(NUMBER_OF_IMAGES, 1, 2, 2)
-        self.images[:, 0, 0, 0] = torch.arange(NUMBER_OF_IMAGES) / NUMBER_OF_IMAGES
-        self.labels = torch.randint(10, (NUMBER_OF_IMAGES,))
-        self.model = nn.Sequential(nn.Flatten(), nn.Linear(4, 10), nn.LogSoftmax(dim=1))
-        self.optimizer = torch.optim.SGD(self.model.parameters(), learning_rate, MOMENTUM)
-        self.batches = []  # the numbers of the images in each batch
-        self.parameters = []  # those of the network after each step
+    return ready
 
-    def double(self, images):
-        numbers = images[:, 0, 0, 0] * NUMBER_OF_IMAGES
-        self.batches.append(numbers.round().long())
-        return 2 * images
 
-    def note_the_parameters(self, averaged_model, model, step):
-        self.parameters.append([parameter.detach().clone() for parameter in model.parameters()])
+def results_by_hand(network, names):
+    """Return the loss and the number of right answers on the test images, all at once."""
+    network.eval()
+    with torch.no_grad():
+        output = network(names["test_images"])
+    correct = (output.argmax(dim=1) == names["test_labels"]).sum().item()
+    return F.nll_loss(output, names["test_labels"]).item(), correct
 
-    def train(self, epoch=1):
-        return self.names["train_one_epoch"](
-            self.model, "averaged", self.images, self.labels, self.optimizer, epoch
+
+def average_by_hand(averaged, network, share):
+    """Move all that averaged holds a share of the way to what network holds."""
+    pairs = zip(averaged.state_dict().values(), network.state_dict().values(), strict=True)
+    for average, current in pairs:
+        if average.is_floating_point():
+            average.copy_((1 - share) * average + share * current)
+
+
+def train_by_hand(names):
+    """Return what the training must measure in each epoch, and the two networks at its end."""
+    torch.manual_seed(names["SEED"])
+    network = names["Net"]().to(memory_format=torch.channels_last)
+    averaged = copy.deepcopy(network)
+    optimizer = torch.optim.SGD(
+        network.parameters(), lr=names["LEARNING_RATE"], momentum=names["MOMENTUM"]
+    )
+    steps, rows = 0, []
+    for _ in range(names["EPOCHS"]):
+        network.train()
+        losses, right = [], 0
+        for batch in torch.randperm(TRAINED).split(names["BATCH_SIZE"]):
+            output = network(names["random_affine"](names["train_images"][batch]))
+            labels = names["train_labels"][batch]
+            of_images = F.nll_loss(output, labels, reduction="none")
+            optimizer.zero_grad()
+            of_images.mean().backward()
+            optimizer.step()
+            average_by_hand(averaged, network, 1 / (1 + names["AVERAGE_SHARE"] * steps))
+            steps += 1
+            losses += of_images.tolist()
+            right += (output.argmax(dim=1) == labels).sum().item()
+        row = {"train_loss": sum(losses) / TRAINED, "train_accuracy": right / TRAINED}
+        row["unaveraged_loss"], row["unaveraged_correct"] = results_by_hand(network, names)
+        row["test_loss"], row["test_correct"] = results_by_hand(averaged, names)
+        rows.append(row)
+    return rows, network, averaged
+
+
+@pytest.mark.parametrize("average_share", [0.5, 0])
+def test_the_training_does_what_is_computed_by_hand(notebook, ready, average_share):
+    """With 0, the averaged network is a copy. What was drawn before does not matter."""
+    names = ready(AVERAGE_SHARE=average_share)
+    expected, network, averaged = train_by_hand(names)
+    torch.rand(99)
+    cells.run(notebook, names, "train")
+    for row, by_hand in zip(names["history"], expected, strict=True):
+        assert row.keys() == by_hand.keys() | {"seconds"}
+        assert {name: row[name] for name in by_hand} == pytest.approx(by_hand, rel=1e-3)
+    pairs = [(names["model"], network), (names["averaged_model"], averaged)]
+    for trained, by_hand in pairs:
+        torch.testing.assert_close(
+            trained.state_dict(), by_hand.state_dict(), rtol=1e-3, atol=1e-4, check_stride=False
         )
+    saved = torch.load(names["weights_file"], weights_only=True)
+    torch.testing.assert_close(saved, names["averaged_model"].state_dict(), rtol=0, atol=0)
 
 
-@pytest.fixture
-def practice(define):
-    return Practice(define(BATCH_SIZE=15))
+def test_the_seconds_are_those_of_the_training_alone(notebook, ready):
+    names = ready(EPOCHS=1)
+    clock = {"now": 100.0}
+
+    def taking(seconds, function):
+        def slow(*arguments):
+            clock["now"] += seconds
+            return function(*arguments)
+
+        return slow
+
+    names["train_one_epoch"] = taking(8, names["train_one_epoch"])
+    names["evaluate"] = taking(1000, names["evaluate"])
+    with patch("time.perf_counter", lambda: clock["now"]):
+        cells.run(notebook, names, "train")
+    assert names["history"][0]["seconds"] == 8
 
 
-def loss_by_hand(model, images, labels):
-    """Return the mean over images of minus the log-probability of the right digit."""
-    return -model(images)[range(len(images)), labels].mean()
-
-
-def test_each_step_goes_against_the_gradient_of_its_batch_with_momentum(practice):
-    model = copy.deepcopy(practice.model)
-    weights = list(model.parameters())
-    steps = [torch.zeros_like(weight) for weight in weights]
-
-    practice.train()
-
-    assert len(practice.batches) == 21
-    for batch, after_step in zip(practice.batches, practice.parameters, strict=True):
-        loss = loss_by_hand(model, 2 * practice.images[batch], practice.labels[batch])
-        slopes = torch.autograd.grad(loss, weights)
-        for i, slope in enumerate(slopes):
-            steps[i] = MOMENTUM * steps[i] + slope
-            weights[i].data -= LEARNING_RATE * steps[i]
-        torch.testing.assert_close(after_step, [weight.data for weight in weights])
-
-
-def test_batches_have_the_size_that_is_set_but_for_the_last(practice):
-    practice.train()
-    assert [len(batch) for batch in practice.batches] == [15] * 20 + [1]
-
-
-def test_an_epoch_has_each_image_once_in_a_new_random_order(practice):
-    practice.train(epoch=1)
-    practice.train(epoch=2)
-    first = torch.cat(practice.batches[:21])
-    second = torch.cat(practice.batches[21:])
-    for order in (first, second):
-        assert torch.equal(order.sort().values, torch.arange(NUMBER_OF_IMAGES))
-        neighbours = order.diff().abs().float().mean()  # a third of 301, if all is random
-        assert 80 < neighbours < 120
-    assert (first == second).sum() < 20
-
-
-def test_each_step_is_averaged_under_its_number_from_the_first_epoch_on(practice):
-    practice.train(epoch=3)
-    expected = [call("averaged", practice.model, step) for step in range(2 * 21, 3 * 21)]
-    assert practice.names["update_average"].call_args_list == expected
-
-
-def test_the_result_is_the_mean_over_all_images_of_loss_and_right_answers(define):
-    """With a learning rate of 0 the network stays the same: all at once is the same sum."""
-    practice = Practice(define(BATCH_SIZE=15), learning_rate=0)
-    mean_loss, accuracy = practice.train()
-    images = 2 * practice.images
-    predictions = practice.model(images).argmax(dim=1)
-    expected_loss = loss_by_hand(practice.model, images, practice.labels).item()
-    expected_accuracy = (predictions == practice.labels).sum().item() / NUMBER_OF_IMAGES
-    assert mean_loss == pytest.approx(expected_loss)
-    assert accuracy == pytest.approx(expected_accuracy)
-    assert isinstance(mean_loss, float) and isinstance(accuracy, float)
-
-
-def test_the_network_is_in_training_mode(practice):
-    """Batch normalisation counts its batches in training mode alone."""
-    normalisation = nn.BatchNorm2d(1)
-    practice.model.insert(0, normalisation)
-    practice.model.eval()
-    practice.train()
-    assert normalisation.num_batches_tracked == 21
-
-
-def test_the_log_is_one_line_of_plain_text_with_the_last_batch_s_loss(define, capsys):
-    practice = Practice(define(BATCH_SIZE=15), learning_rate=0)
-    practice.train()
-    last = practice.batches[-1]
-    loss = loss_by_hand(practice.model, 2 * practice.images[last], practice.labels[last])
+def test_the_log_is_one_line_of_plain_text_for_each_epoch(notebook, ready, capsys):
+    # However slow the machine is, the bar is drawn at its start and at its end alone.
+    names = ready(EPOCHS=1, tqdm=functools.partial(tqdm, mininterval=1000))
+    cells.run(notebook, names, "train")
     log, errors = capsys.readouterr()
-    expected = f"epoch 1: loss={loss.item():.4f}: 100%|##########| 21/21"
-    assert expected in log.split("\r")[-1]
-    assert log.count("\n") == 1
-    assert log.isascii()
-    assert log.count("\r") < 15  # not one for each of the 21 batches
+    bar, result = log.splitlines()[-2:]
     assert errors == ""
+    assert log.isascii() and log.count("\r") < 5  # not one for each of the batches
+    assert "epoch 1: loss=" in bar and "100%|##########| 4/4" in bar
+    assert result.startswith("Test set: Average loss: ")
 
 
-@pytest.mark.parametrize("pixel", [float("inf"), float("nan")])
-def test_a_loss_that_is_no_number_ends_the_training_with_advice(practice, pixel):
-    practice.images[5, 0, 1, 1] = pixel
+def test_a_loss_that_is_no_number_ends_the_training_with_advice(notebook, ready):
+    names = ready()
+    names["train_images"][5, 0, 14, 14] = float("inf")
     with pytest.raises(FloatingPointError, match="not finite: lower LEARNING_RATE[.]"):
-        practice.train()
+        cells.run(notebook, names, "train")
+
+
+def test_an_interruption_keeps_the_finished_epochs_and_their_weights(notebook, ready, capsys):
+    names = ready()
+    train_one_epoch = names["train_one_epoch"]
+    finished = {}
+
+    def interrupted(*arguments):
+        _, averaged_model, *_, epoch = arguments
+        if epoch == 3:
+            finished.update(copy.deepcopy(averaged_model.state_dict()))
+        result = train_one_epoch(*arguments)
+        if epoch == 3:
+            raise KeyboardInterrupt
+        return result
+
+    names["train_one_epoch"] = interrupted
+    cells.run(notebook, names, "train")
+    assert len(names["history"]) == 2
+    assert "kept: 2" in capsys.readouterr().out.splitlines()[-1]
+    saved = torch.load("mnist-seed-7.pt", weights_only=True)
+    torch.testing.assert_close(dict(saved), finished, rtol=0, atol=0)
+
+
+def test_an_interruption_while_the_weights_are_saved_leaves_the_old_ones(ready, monkeypatch):
+    names = ready()
+    names["save_weights"](names["Net"]())
+    before = names["weights_file"].read_bytes()
+
+    def save_half(weights, file):
+        file.write_bytes(b"PK")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", save_half)
+    with pytest.raises(KeyboardInterrupt):
+        names["save_weights"](names["Net"]())
+    assert names["weights_file"].read_bytes() == before
+
+
+def test_weights_that_cannot_be_saved_are_told_with_what_to_do(ready):
+    names = ready()
+    names["weights_file"] = Path("no such folder/weights.pt")
+    with pytest.raises(RuntimeError, match="weights.pt cannot be written: copy the notebook into"):
+        names["save_weights"](names["Net"]())
 
 
 @pytest.fixture
-def networks():
-    """An averaged network, and a network that has moved on; both have a batch normalisation."""
-    averaged = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
-    current = copy.deepcopy(averaged)
-    current(torch.randn(8, 2))  # moves the running statistics of batch normalisation
-    for parameter in current.parameters():
-        parameter.data += torch.rand_like(parameter)
-    return averaged, current
+def next_day(ready):
+    """The namespace of a new kernel, where the weights of a network lie in their file."""
+    names = ready()
+    names["save_weights"](names["Net"]())
+    return names
+
+
+def first_half(path):
+    path.write_bytes(path.read_bytes()[:20_000])
 
 
 @pytest.mark.parametrize(
-    "setting, step, share",
-    [(0.5, 0, 1), (0.5, 1, 1 / 1.5), (0.5, 2, 1 / 2), (0.5, 30, 1 / 16), (0, 1000, 1)],
+    "damage, words",
+    [
+        (Path.unlink, "There is no"),
+        (first_half, "is damaged, or another network's"),
+        (
+            lambda path: torch.save(nn.Linear(2, 2).state_dict(), path),
+            "is damaged, or another network's",
+        ),
+    ],
+    ids=["missing", "half", "of another network"],
 )
-def test_the_average_moves_by_a_share_that_falls_with_the_steps(
-    define, networks, setting, step, share
-):
-    """The network in training stays as it is."""
-    averaged, current = networks
-    before, target = copy.deepcopy(averaged.state_dict()), copy.deepcopy(current.state_dict())
-    define(AVERAGE_SHARE=setting)["update_average"](averaged, current, step)
-    for name, value in averaged.state_dict().items():
-        if not name.endswith("num_batches_tracked"):
-            expected = (1 - share) * before[name] + share * target[name]
-            torch.testing.assert_close(value, expected)
-    torch.testing.assert_close(current.state_dict(), target, atol=0, rtol=0)
+def test_weights_that_cannot_be_loaded_are_told_with_what_to_do(notebook, next_day, damage, words):
+    damage(next_day["weights_file"])
+    with pytest.raises(RuntimeError) as error:
+        cells.run(notebook, next_day, "reload")
+    path = str(next_day["weights_file"].resolve())
+    assert path in str(error.value) and words in str(error.value)
+    assert "run the training cell with EPOCHS = 1 or more, which writes it" in str(error.value)
+    assert len(str(error.value)) < 300 + len(path)
+
+
+def test_without_a_finished_epoch_the_time_says_what_to_do(notebook, next_day):
+    """Even if the weights of an earlier run are there."""
+    next_day["history"] = []
+    cells.run(notebook, next_day, "reload")
+    with pytest.raises(RuntimeError, match="No epoch is finished: run the training cell"):
+        cells.run(notebook, next_day, "time")
