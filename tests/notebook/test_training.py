@@ -197,6 +197,12 @@ def next_day(ready):
     return names
 
 
+def test_weights_may_come_from_another_device_and_bring_no_code(notebook, next_day):
+    with patch.object(torch, "load", wraps=torch.load) as load:
+        cells.run(notebook, next_day, "reload")
+    assert load.call_args.kwargs == {"map_location": next_day["device"], "weights_only": True}
+
+
 def first_half(path):
     path.write_bytes(path.read_bytes()[:20_000])
 
