@@ -138,6 +138,15 @@ def test_no_accuracy_is_rounded_up(names, capsys):
     assert capsys.readouterr().out == expected
 
 
+def test_images_are_tested_a_thousand_at_a_time_and_without_gradients(ready):
+    names = ready()
+    network, sizes = names["Net"](), []
+    network.register_forward_pre_hook(lambda _, images: sizes.append(len(images[0])))
+    output = names["predict"](network, names["test_images"])
+    assert sizes == [1000, 203]
+    assert not output.requires_grad
+
+
 def test_a_loss_that_is_no_number_ends_the_training_with_advice(notebook, ready):
     names = ready()
     names["train_images"][5, 0, 14, 14] = float("inf")
