@@ -10,10 +10,9 @@ X = {"threads": 1, "processor": "X", "python": "3.11", "torch": "2.15.0+x", "tor
 
 
 class MadeUpRecords:
-    """Records in a folder of their own, for the notebook's training; runs can be added."""
+    """Records for the notebook's training, empty at first; runs can be added."""
 
-    def __init__(self, folder, notebook):
-        self.folder = folder
+    def __init__(self, notebook):
         self.notebook = notebook
         recording.replace(cells.training_source(notebook), [])
 
@@ -47,4 +46,4 @@ class MadeUpRecords:
 @pytest.fixture
 def records(monkeypatch, tmp_path, notebook):
     monkeypatch.setattr(recording, "FOLDER", tmp_path)
-    return MadeUpRecords(tmp_path, notebook)
+    return MadeUpRecords(notebook)

@@ -165,7 +165,7 @@ def test_other_code_of_the_same_training_keeps_the_records(main, notebook):
     assert set(recording.read(recording.RUNS)["trained"]) == {expected}
 
 
-def test_code_that_trains_otherwise_or_fails_does_not(main, notebook, monkeypatch):
+def test_code_that_trains_otherwise_or_fails_does_not(main, notebook):
     for loss, work in ((0.4, fake_train), (0.5, None)):
         source = record_of_other_code(notebook, loss)
         with pytest.raises(SystemExit, match="The records are left as they are"):
